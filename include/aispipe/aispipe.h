@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file aispipe.h
+ * The public C interface of aispipe: push a whole dataset through a model and know how fast it went.
+ *
+ * Conventions that hold for every call here:
+ *  - A function that can fail returns 0, or a negative `enum aispipe_status`, and fills the caller's
+ *    `struct aispipe_error` (which may be NULL) with the same code and one readable line.
+ *  - Sizes are bytes, times are nanoseconds of CLOCK_MONOTONIC, unless the name says otherwise.
+ *  - Objects belong to whoever created them and are released by the matching `_close` or `_free`.
+ *  - There is no global state: two sessions in one process do not see each other.
+ *  - The library never exits, never installs a signal handler and prints only through the log callback.
+ */
+#ifndef AISPIPE_AISPIPE_H
+#define AISPIPE_AISPIPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define AISPIPE_API __attribute__((visibility("default")))
+#define AISPIPE_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define AISPIPE_API
+#define AISPIPE_PRINTF(fmt, args)
+#endif
+
+/** Version of the library, "major.minor.patch". Static storage. */
+AISPIPE_API const char *aispipe_version(void);
+
+/* ---------------------------------------------------------------- errors */
+
+enum aispipe_status {
+    AISPIPE_OK = 0,
+    AISPIPE_INVALID = -1,     /**< an argument, or a combination of arguments, is not acceptable */
+    AISPIPE_NO_MEMORY = -2,   /**< an allocation failed or would not fit */
+    AISPIPE_IO = -3,          /**< a file or directory could not be read or written */
+    AISPIPE_FORMAT = -4,      /**< a file was read but its contents are not what they should be */
+    AISPIPE_MODEL = -5,       /**< the engine refused the model */
+    AISPIPE_DEVICE = -6,      /**< the engine or the device failed while working */
+    AISPIPE_UNSUPPORTED = -7, /**< understood, but this engine or model cannot do it */
+    AISPIPE_CLOSED = -8,      /**< a ring was closed: the end of the stream, not a failure */
+    AISPIPE_SYSTEM = -9,      /**< the operating system refused a thread or another resource */
+    AISPIPE_TIMEOUT = -10,    /**< the time given to wait has passed */
+};
+
+/** One readable line, without a newline, long enough for two full paths. */
+struct aispipe_error {
+    int code; /**< an `enum aispipe_status` */
+    char message[2048];
+};
+
+/** Fills `error` (ignored when NULL) and returns `code`, so that callers can `return aispipe_fail(…)`. */
+AISPIPE_API int aispipe_fail(struct aispipe_error *error, int code, const char *format, ...)
+    AISPIPE_PRINTF(3, 4);
+
+/* ---------------------------------------------------------------- logging */
+
+enum aispipe_log_level {
+    AISPIPE_LOG_DEBUG,
+    AISPIPE_LOG_INFO,
+    AISPIPE_LOG_WARNING,
+    AISPIPE_LOG_ERROR,
+};
+
+/** Receives one line without prefix and without newline. Called from any thread; must be thread-safe. */
+typedef void (*aispipe_log_fn)(void *context, enum aispipe_log_level level, const char *line);
+
+/** Where log lines go. A NULL `write` drops them; DEBUG lines are produced only when `debug` is set. */
+struct aispipe_log {
+    aispipe_log_fn write;
+    void *context;
+    bool debug;
+};
+
+/* ---------------------------------------------------------------- tensors */
+
+/** Element types. The numbers are AscendCL's `aclDataType`, which programs of the older tool rely on. */
+enum aispipe_dtype {
+    AISPIPE_DTYPE_UNDEFINED = -1,
+    AISPIPE_FLOAT32 = 0,
+    AISPIPE_FLOAT16 = 1,
+    AISPIPE_INT8 = 2,
+    AISPIPE_INT32 = 3,
+    AISPIPE_UINT8 = 4,
+    AISPIPE_INT16 = 6,
+    AISPIPE_UINT16 = 7,
+    AISPIPE_UINT32 = 8,
+    AISPIPE_INT64 = 9,
+    AISPIPE_UINT64 = 10,
+    AISPIPE_FLOAT64 = 11,
+    AISPIPE_BOOL = 12,
+    AISPIPE_BFLOAT16 = 27,
+};
+
+/** Bytes of one element; 0 for an unknown type. */
+AISPIPE_API size_t aispipe_dtype_size(enum aispipe_dtype dtype);
+/** NumPy's name ("float32", "bool", …); "undefined" for an unknown type. Static storage. */
+AISPIPE_API const char *aispipe_dtype_name(enum aispipe_dtype dtype);
+
+/** Most dimensions a tensor may have (NumPy's own limit is 64, real models use at most 8). */
+#define AISPIPE_MAX_RANK 32
+
+/** Shape and type of one input or output. A dimension of −1 is unknown. Row-major (C) order. */
+struct aispipe_tensor_desc {
+    const char *name; /**< owned by the description's owner, UTF-8 */
+    enum aispipe_dtype dtype;
+    int rank; /**< 0 for a scalar */
+    int64_t dims[AISPIPE_MAX_RANK];
+    size_t size; /**< bytes of the whole tensor: product of dims × element size; 0 when unknown */
+};
+
+/** What a model takes and gives. Valid as long as the session it came from. */
+struct aispipe_model_desc {
+    size_t n_inputs;
+    size_t n_outputs;
+    const struct aispipe_tensor_desc *inputs;
+    const struct aispipe_tensor_desc *outputs;
+};
+
+/* ---------------------------------------------------------------- session */
+
+/** How to open a model. Zero-initialise, then set what differs. Strings are copied. */
+struct aispipe_session_options {
+    const char *backend;               /**< "auto" (NULL), "openvino", "sim" */
+    const char *engine_device;         /**< OpenVINO's device name; NULL: "CPU" */
+    const char *const *engine_options; /**< "KEY=VALUE" properties handed to the engine */
+    size_t n_engine_options;
+    int device_id;            /**< 0–255 */
+    unsigned compute_threads; /**< executions that will run at a time; 0 counts as 1 */
+    struct aispipe_log log;
+};
+
+/** A model loaded on a device. Thread-safe for concurrent pipelines only through separate sessions. */
+struct aispipe_session;
+
+/** Opens the engine, the device and the model. On failure `*session` is NULL and nothing is left behind. */
+AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispipe_session_options *options,
+                                     struct aispipe_session **session, struct aispipe_error *error);
+/** Unloads the model, closes device and engine. NULL is allowed. No pipeline of it may be alive. */
+AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
+/** Inputs and outputs of the model; valid until the session is closed. */
+AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
+/** Name of the backend in use ("openvino", "sim"). Static storage. */
+AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
+
+/* ---------------------------------------------------------------- sources and sinks */
+
+/**
+ * Where batches come from. A batch is `samples_per_batch` consecutive samples of every input; sample s
+ * belongs to batch s / samples_per_batch. A source of files, of made-up data or of a program's own arrays
+ * all look like this. `fill` is called by several load threads at once, for different batches, in any order.
+ */
+struct aispipe_source {
+    void *context;
+    uint64_t samples;           /**< samples in the dataset */
+    uint64_t batches;           /**< usually ceil(samples / samples_per_batch) */
+    unsigned samples_per_batch; /**< ≥ 1 */
+    /** Optional: state of one load thread (open descriptors, scratch memory). */
+    int (*thread_open)(void *context, void **thread, struct aispipe_error *error);
+    void (*thread_close)(void *context, void *thread);
+    /**
+     * Writes the whole batch into `inputs[i]` (size of input i in the model, 64-byte aligned). Where the
+     * dataset ends inside the batch, the rest is filled by repeating the batch's first sample.
+     * `thread` is what thread_open gave, NULL without it.
+     */
+    int (*fill)(void *context, void *thread, uint64_t batch, void *const *inputs,
+                struct aispipe_error *error);
+    /** Optional: writes a readable name of the sample (its input-0 file) for error messages. */
+    void (*sample_name)(void *context, uint64_t sample, char *name, size_t capacity);
+};
+
+/** Where results go. `store` is called by several save threads at once, for different batches, in any order.
+ */
+struct aispipe_sink {
+    void *context;
+    int (*thread_open)(void *context, void **thread, struct aispipe_error *error);
+    void (*thread_close)(void *context, void *thread);
+    /**
+     * Takes the outputs of `count` samples, the first of which is `first_sample`; `outputs[i]` holds the
+     * whole batch. The memory is borrowed for the length of the call. NULL: results are dropped.
+     */
+    int (*store)(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
+                 struct aispipe_error *error);
+};
+
+/* ---------------------------------------------------------------- pipeline */
+
+enum aispipe_stage {
+    AISPIPE_STAGE_LOAD,
+    AISPIPE_STAGE_H2D,
+    AISPIPE_STAGE_COMPUTE,
+    AISPIPE_STAGE_D2H,
+    AISPIPE_STAGE_SAVE,
+    AISPIPE_STAGES,
+};
+
+/** "load", "h2d", "compute", "d2h", "save". Static storage. */
+AISPIPE_API const char *aispipe_stage_name(enum aispipe_stage stage);
+
+/** How a run is laid out. Zero-initialise; 0 means "choose for me" unless said otherwise. */
+struct aispipe_pipeline_options {
+    unsigned threads[AISPIPE_STAGES]; /**< threads of each stage; h2d and d2h: 0 or 1 */
+    unsigned depth[AISPIPE_STAGES]; /**< capacity of the ring in front of each stage (load: of free slots) */
+    unsigned inflight;              /**< batch slots */
+    unsigned loop;                  /**< timed executions per batch; 0 counts as 1 */
+    unsigned warmup;                /**< untimed executions of batch 0 on every compute thread; 0: none */
+    bool serial;                    /**< one batch in flight: nothing overlaps */
+    bool full;                      /**< transfer everything, then compute everything, then save everything */
+    bool split_loop; /**< `loop` is for the whole run and is dealt out over the batches (made-up data) */
+    bool count_flow; /**< keep a bit per sample that says whether it was stored (see aispipe_pipeline_stored)
+                      */
+};
+
+/** Parameters that may be replaced while stages run (aispipe_pipeline_tune). */
+struct aispipe_tuning {
+    unsigned spin;       /**< turns a stage spins on an empty or full ring before it parks */
+    unsigned wake_batch; /**< items that must be ready before a napping stage is woken; ≥ 1 */
+    uint64_t nap_ns;     /**< longest nap before a stage takes what is there, or parks for good */
+};
+
+/** Five stages, their threads, rings and slots, for one run of one source into one sink. */
+struct aispipe_pipeline;
+
+/**
+ * Allocates slots and rings, opens the lanes of the backend, and prints the layout with DEBUG. Nothing runs
+ * yet. `source` and `sink` are copied, what they point to must live until aispipe_pipeline_free.
+ * Fails with AISPIPE_NO_MEMORY, saying how much, when the slots cannot fit.
+ */
+AISPIPE_API int aispipe_pipeline_create(struct aispipe_session *session,
+                                        const struct aispipe_pipeline_options *options,
+                                        const struct aispipe_source *source, const struct aispipe_sink *sink,
+                                        struct aispipe_pipeline **pipeline, struct aispipe_error *error);
+/** Runs the warm-up (in the calling thread) and returns when it is over. Call it at most once, before start.
+ */
+AISPIPE_API int aispipe_pipeline_warmup(struct aispipe_pipeline *pipeline, struct aispipe_error *error);
+/** Starts all stage threads. On failure those already started have ended again. */
+AISPIPE_API int aispipe_pipeline_start(struct aispipe_pipeline *pipeline, struct aispipe_error *error);
+/**
+ * Waits until the run has ended, at most `timeout_ns` (UINT64_MAX: for ever). Returns AISPIPE_TIMEOUT while
+ * it runs, then 0 or the run's first error. All threads are joined when it returns anything but a timeout.
+ */
+AISPIPE_API int aispipe_pipeline_wait(struct aispipe_pipeline *pipeline, uint64_t timeout_ns,
+                                      struct aispipe_error *error);
+/**
+ * Asks a run to end early: nothing more is loaded; what is in flight is finished and saved, but an execution
+ * that has not begun `grace_ns` from now is given up. Any thread, any number of times.
+ */
+AISPIPE_API void aispipe_pipeline_stop(struct aispipe_pipeline *pipeline, uint64_t grace_ns);
+/** Replaces the live parameters of a running pipeline; readers see either the old set or the new one. */
+AISPIPE_API int aispipe_pipeline_tune(struct aispipe_pipeline *pipeline, const struct aispipe_tuning *tuning,
+                                      struct aispipe_error *error);
+/** Ends the run if it still goes, joins its threads and frees everything. NULL is allowed. */
+AISPIPE_API void aispipe_pipeline_free(struct aispipe_pipeline *pipeline);
+/** Whether every output of this sample was stored. Needs `count_flow`; false otherwise. */
+AISPIPE_API bool aispipe_pipeline_stored(const struct aispipe_pipeline *pipeline, uint64_t sample);
+
+/* ---------------------------------------------------------------- statistics */
+
+/** Times in ms of many executions or transfers. */
+struct aispipe_latency {
+    double min, max, mean, median, p99; /**< percentiles interpolate linearly between closest ranks */
+    uint64_t count;
+};
+
+/** One stage, as it is now or as it was at the end. Fractions are 0…1 of threads × wall time. */
+struct aispipe_stage_stats {
+    unsigned threads;
+    unsigned depth;      /**< capacity of the ring in front of it */
+    uint64_t batches;    /**< batches it has handed on */
+    double busy;         /**< working */
+    double wait_input;   /**< waiting for a batch from the stage before */
+    double wait_output;  /**< waiting for room in the ring behind */
+    double service_mean; /**< ms per batch */
+    double service_p99;  /**< ms, within 1.6 % (from a histogram) */
+    double queue_mean;   /**< batches found in its ring, mean over arrivals */
+    uint64_t queue_peak;
+    uint64_t queue_now;
+};
+
+/** The whole run. */
+struct aispipe_run_stats {
+    uint64_t samples;       /**< samples stored */
+    uint64_t samples_total; /**< samples in the source */
+    uint64_t batches;       /**< batches stored */
+    double wall_ms;         /**< from start until the last thread ended, or until now */
+    double samples_per_second;
+    unsigned inflight;
+    size_t slot_bytes; /**< memory of one slot, host and device */
+    struct aispipe_stage_stats stage[AISPIPE_STAGES];
+    enum aispipe_stage bottleneck;
+};
+
+/** A snapshot; any thread, also while the run goes on. */
+AISPIPE_API void aispipe_pipeline_stats(const struct aispipe_pipeline *pipeline,
+                                        struct aispipe_run_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

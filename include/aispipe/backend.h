@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file backend.h
+ * What an engine implements so that the pipeline can use it: one table of functions, found by name.
+ *
+ * Life of the objects, each made from the one before and destroyed in reverse order:
+ *
+ *     device (open) ─> model (load) ─> io (one per batch slot)     data of one batch
+ *                                 └──> lane (one per stage thread) what a thread needs to work: a stream,
+ *                                                                  an infer request, a context
+ *
+ * Which thread calls what: everything but h2d, compute and d2h is called from the thread that drives the
+ * pipeline, never concurrently for one model. h2d, compute and d2h are called by stage threads; one lane is
+ * used by one thread at a time, one io by one thread at a time, different lanes at the same time.
+ * (During warm-up the driving thread uses the lanes, before any stage thread exists.)
+ *
+ * src/backends/sim.c is the smallest complete example. docs/adding-a-backend.md is the walk-through.
+ */
+#ifndef AISPIPE_BACKEND_H
+#define AISPIPE_BACKEND_H
+
+#include "aispipe/aispipe.h"
+
+/** Most inputs or outputs a model may have. */
+#define AISPIPE_MAX_TENSORS 128
+
+enum aispipe_backend_caps {
+    /** Device memory is host memory: h2d and d2h are NULL and the stages hand the batch on untouched. */
+    AISPIPE_CAP_HOST_MEMORY = 1u << 0,
+};
+
+/** What a backend is opened with. Borrowed for the length of `open`. */
+struct aispipe_backend_config {
+    int device_id;
+    const char *engine_device; /**< NULL: the backend's own default */
+    const char *const *engine_options;
+    size_t n_engine_options;
+    unsigned compute_threads; /**< compute lanes that will exist; ≥ 1 */
+    struct aispipe_log log;   /**< may be kept */
+};
+
+/** The data of one batch: host buffers that the pipeline owns, device resources that the backend owns. */
+struct aispipe_io {
+    uint64_t batch;       /**< number of the batch now in it */
+    bool warmup;          /**< an untimed execution: faults are not injected, nothing is recorded */
+    void *const *inputs;  /**< host memory of input i, 64-byte aligned, size of the model's input i */
+    void *const *outputs; /**< the same for outputs */
+    void *device;         /**< the backend's own, set by io_create */
+};
+
+enum aispipe_lane_kind { AISPIPE_LANE_H2D, AISPIPE_LANE_COMPUTE, AISPIPE_LANE_D2H };
+
+struct aispipe_backend {
+    const char *name;                  /**< what --backend takes */
+    const char *description;           /**< half a line for people */
+    const char *const *model_suffixes; /**< NULL-ended; what `auto` goes by (".onnx"); lower case */
+    uint32_t caps;                     /**< enum aispipe_backend_caps */
+
+    /** Loads the vendor library if there is one and opens the device. */
+    int (*open)(const struct aispipe_backend_config *config, void **device, struct aispipe_error *error);
+    void (*close)(void *device);
+
+    /** Reads and compiles the model. Unknown dimensions are an AISPIPE_MODEL error naming input and axis. */
+    int (*load)(void *device, const char *path, void **model, struct aispipe_error *error);
+    void (*unload)(void *model);
+    /** Valid until unload. */
+    const struct aispipe_model_desc *(*describe)(const void *model);
+
+    /** Device bytes that one io takes beside its host buffers; NULL: none. */
+    size_t (*io_bytes)(const void *model);
+    /** Optional pair: host memory that transfers fastest (pinned). NULL: ordinary aligned memory. */
+    void *(*host_alloc)(void *model, size_t bytes);
+    void (*host_free)(void *model, void *memory);
+
+    /** Makes io->device from the buffers already in `io`. Optional pair. */
+    int (*io_create)(void *model, struct aispipe_io *io, struct aispipe_error *error);
+    void (*io_destroy)(void *model, struct aispipe_io *io);
+
+    /** State of one stage thread. `index` counts the lanes of a kind from 0. */
+    int (*lane_create)(void *model, enum aispipe_lane_kind kind, unsigned index, void **lane,
+                       struct aispipe_error *error);
+    void (*lane_destroy)(void *model, void *lane);
+
+    /** Each is complete when it returns. h2d and d2h are NULL with AISPIPE_CAP_HOST_MEMORY. */
+    int (*h2d)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
+    int (*compute)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
+    int (*d2h)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
+};
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/check.h"
+
+#include "cli/options_table.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------- text in error lines */
+
+static bool continues_character(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+static void append(struct shown *shown, size_t *used, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        shown->text[(*used)++] = byte < 0x20 || byte == 0x7f ? '?' : text[i];
+    }
+    shown->text[*used] = '\0';
+}
+
+const char *show_part(struct shown *shown, const char *text, size_t length)
+{
+    size_t used = 0;
+    if (length < sizeof shown->text) {
+        append(shown, &used, text, length);
+        return shown->text;
+    }
+    /* Both ends tell more than either; neither may begin or end inside a UTF-8 character. */
+    size_t head = sizeof shown->text / 2 - 4;
+    size_t tail = head;
+    while (head && continues_character(text[head]))
+        head--;
+    while (tail && continues_character(text[length - tail]))
+        tail--;
+    append(shown, &used, text, head);
+    append(shown, &used, "...", 3);
+    append(shown, &used, text + length - tail, tail);
+    return shown->text;
+}
+
+const char *show(struct shown *shown, const char *text)
+{
+    return show_part(shown, text, strlen(text));
+}
+
+/* ---------------------------------------------------------------- paths */
+
+bool check_subpath(const char *path)
+{
+    bool named = false;
+    if (path[0] == '/')
+        return false;
+    for (const char *part = path;;) {
+        size_t length = strcspn(part, "/");
+        if (length == 2 && memcmp(part, "..", 2) == 0)
+            return false;
+        if (length)
+            named = !(length == 1 && part[0] == '.');
+        if (!part[length])
+            return named;
+        part += length + 1;
+    }
+}
+
+/* What cannot be opened is refused with the system's reason. access() would ask for the real user instead. */
+static int check_access(const char *option, const char *path, int mode, struct aispipe_error *error)
+{
+    struct shown shown;
+    if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0)
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID, "option --%s: '%s' cannot be read: %s; check its permissions",
+                        option, show(&shown, path), strerror(errno));
+}
+
+static int fail_stat(const char *option, const char *path, struct aispipe_error *error)
+{
+    struct shown shown;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s: '%s' does not exist; check the path (it is taken as written, from "
+                            "the working directory)",
+                            option, show(&shown, path));
+    return aispipe_fail(error, AISPIPE_INVALID, "option --%s: '%s' cannot be looked up: %s", option,
+                        show(&shown, path), strerror(errno));
+}
+
+static int check_model(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
+{
+    struct stat info;
+    struct shown shown;
+    if (stat(path, &info) != 0)
+        return fail_stat("model", path, error);
+    if (S_ISDIR(info.st_mode))
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --model: '%s' is a directory; give the model file itself",
+                            show(&shown, path));
+    if (!S_ISREG(info.st_mode))
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --model: '%s' is not a regular file; give the model file itself",
+                            show(&shown, path));
+    int status = check_access("model", path, R_OK, error);
+    if (status)
+        return status;
+    if (geteuid() == 0 && (info.st_mode & S_IWOTH))
+        log_line(log, AISPIPE_LOG_WARNING,
+                 "the model file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
+                 show(&shown, path));
+    return 0;
+}
+
+static int check_input_path(const char *path, struct aispipe_error *error)
+{
+    struct stat info;
+    struct shown shown;
+    if (stat(path, &info) != 0)
+        return fail_stat("input", path, error);
+    if (S_ISDIR(info.st_mode))
+        return check_access("input", path, R_OK | X_OK, error);
+    if (S_ISREG(info.st_mode))
+        return check_access("input", path, R_OK, error);
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "option --input: '%s' is neither a regular file nor a directory; give files or "
+                        "directories of .npy or .bin files",
+                        show(&shown, path));
+}
+
+static int check_input(const char *input, struct aispipe_error *error)
+{
+    char path[PATH_MAX];
+    struct shown shown;
+    for (const char *part = input;;) {
+        size_t length = strcspn(part, ",");
+        if (!length)
+            return aispipe_fail(error, AISPIPE_INVALID,
+                                "option --input: '%s' has an empty path beside a ','; give paths joined by "
+                                "single commas",
+                                show(&shown, input));
+        if (length >= sizeof path)
+            return aispipe_fail(error, AISPIPE_INVALID,
+                                "option --input: '%s' is longer than a path can be (%d bytes)",
+                                show_part(&shown, part, length), PATH_MAX - 1);
+        memcpy(path, part, length);
+        path[length] = '\0';
+        int status = check_input_path(path, error);
+        if (status || !part[length])
+            return status;
+        part += length + 1;
+    }
+}
+
+static int check_output(const char *path, struct aispipe_error *error)
+{
+    struct stat info;
+    struct shown shown;
+    if (stat(path, &info) != 0)
+        return errno == ENOENT ? 0 : fail_stat("output", path, error);
+    if (S_ISDIR(info.st_mode))
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "option --output: '%s' exists and is not a directory; give a directory, which is made "
+        "when it does not exist",
+        show(&shown, path));
+}
+
+/* ---------------------------------------------------------------- together */
+
+static bool is_off(const struct options *options, const struct option_spec *spec)
+{
+    bool on = true;
+    if (spec->kind == OPTION_BOOL)
+        memcpy(&on, (const char *)options + spec->offset, sizeof on);
+    return !on;
+}
+
+static int check_needs_output(const struct options *options, const char *const *seen,
+                              struct aispipe_error *error)
+{
+    if (options->output)
+        return 0;
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_spec *spec = &option_table[i];
+        if (spec->needs_output && seen[i] && !is_off(options, spec))
+            return aispipe_fail(error, AISPIPE_INVALID,
+                                "option --%s needs --output, because without it nothing is saved; add "
+                                "--output DIR",
+                                spec->name);
+    }
+    return 0;
+}
+
+int check_options(const struct options *options, const char *const *seen, const struct aispipe_log *log,
+                  struct aispipe_error *error)
+{
+    int status = check_needs_output(options, seen, error);
+    if (status)
+        return status;
+    if (!options->model)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --model is missing; name the model file, for example: %s",
+                            option_examples[0].command);
+    status = check_model(options->model, log, error);
+    if (!status && options->input)
+        status = check_input(options->input, error);
+    if (!status && options->output)
+        status = check_output(options->output, error);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file options.h
+ * The one table of options. Parsing, checking, --help, the bash completion, the man page and docs/options.md
+ * are all made from it (help.c, generate.c); nothing about an option is written down anywhere else.
+ */
+#ifndef AISPIPE_CLI_OPTIONS_H
+#define AISPIPE_CLI_OPTIONS_H
+
+#include "aispipe/aispipe.h"
+#include "io/file_sink.h"
+
+enum run_mode { RUN_MODE_ARRAY, RUN_MODE_FILES, RUN_MODE_TENSOR, RUN_MODE_FULL };
+enum pure_data { PURE_DATA_ZERO, PURE_DATA_RANDOM };
+enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+/** What the command line said. Strings point into argv. A field's default is in the table. */
+struct options {
+    const char *model;
+    const char *input;  /**< NULL: pure inference */
+    const char *output; /**< NULL: nothing is saved */
+    const char *output_dirname;
+    int outfmt; /**< enum result_format */
+    bool compress;
+    int pure_data_type; /**< enum pure_data */
+    uint64_t seed;
+    uint64_t limit; /**< 0: all samples */
+    bool debug;
+    int run_mode; /**< enum run_mode */
+    bool display_all_summary;
+    uint64_t loop;
+    uint64_t warmup_count;
+    uint64_t device;
+    uint64_t batchsize; /**< 0: inferred */
+    uint64_t output_batchsize_axis;
+    const char *backend;
+    const char *engine_device;
+    const char **engine_options; /**< allocated; freed by options_free */
+    size_t n_engine_options;
+    bool pipeline;
+    uint64_t threads;
+    uint64_t load_threads; /**< 0: chosen */
+    uint64_t save_threads;
+    uint64_t depth[AISPIPE_STAGES]; /**< from --queue_depth; 0: chosen */
+    uint64_t inflight;              /**< 0: chosen */
+    int progress;                   /**< enum progress_mode */
+    bool help;
+    bool version;
+};
+
+/**
+ * Parses argv. Returns 0, or a negative status with one line that names the option, the value and what is
+ * accepted; then nothing is left to free. Nothing is opened or looked up on disk here except that paths must
+ * exist and be readable (missing files are refused before anything is loaded). With help or version anywhere
+ * in argv nothing else is looked at: only these two fields are set. `log` (may be NULL) receives warnings.
+ */
+int options_parse(int argc, char *const *argv, struct options *options, const struct aispipe_log *log,
+                  struct aispipe_error *error);
+/** Frees what options_parse allocated. Any number of times. */
+void options_free(struct options *options);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file options_table.h
+ * What the table of options says about each option. Readers of the table: parse.c, lookup.c, help.c,
+ * generate.c. The table itself needs nothing but libc, so that generate.c can be built for the build machine.
+ */
+#ifndef AISPIPE_CLI_OPTIONS_TABLE_H
+#define AISPIPE_CLI_OPTIONS_TABLE_H
+
+#include "cli/options.h"
+
+/** How a value is read, and the type of the field it is written to. */
+enum option_kind {
+    OPTION_FLAG,      /**< bool; takes no value and wins over everything else (--help) */
+    OPTION_BOOL,      /**< bool; without a value it means true */
+    OPTION_NUMBER,    /**< uint64_t, min to max, decimal */
+    OPTION_CHOICE,    /**< int: index into choices */
+    OPTION_NAME,      /**< const char *: one of choices */
+    OPTION_TEXT,      /**< const char *, not empty */
+    OPTION_FILE,      /**< const char *: a file that exists */
+    OPTION_PATHS,     /**< const char *: paths that exist, joined by ',' */
+    OPTION_DIRECTORY, /**< const char *: a directory, or nothing yet */
+    OPTION_SUBPATH,   /**< const char *: a relative path without ".." */
+    OPTION_KEY_VALUE, /**< const char ** and a count: may be given many times */
+    OPTION_DEPTHS,    /**< uint64_t[AISPIPE_STAGES], each min to max: N, or stage=N,… */
+};
+
+enum option_group {
+    GROUP_ENGINE,
+    GROUP_INPUT,
+    GROUP_OUTPUT,
+    GROUP_PIPELINE,
+    GROUP_MEASURING,
+    GROUP_DIAGNOSIS,
+    OPTION_GROUPS,
+};
+
+#define OPTION_MAX_ALIASES 4
+
+struct option_spec {
+    const char *name;                        /**< long name without "--", words joined by '_' */
+    const char *aliases[OPTION_MAX_ALIASES]; /**< with their dashes, as they are typed; NULL after the last */
+    enum option_kind kind;
+    enum option_group group;
+    bool required;             /**< for the reader; what is missing is said by check.c */
+    bool needs_output;         /**< refused without --output */
+    const char *metavar;       /**< stands for the value in help; NULL: no value */
+    const char *default_words; /**< the default in words, where `initial` does not say it */
+    uint64_t initial;          /**< the field's default: number, bool or index into choices */
+    uint64_t min, max;
+    const char *const *choices; /**< NULL after the last */
+    const char *help;           /**< whole sentences, ASCII */
+    size_t offset;              /**< of the field in struct options */
+};
+
+struct option_example {
+    const char *command;
+    const char *meaning;
+};
+
+struct option_exit_status {
+    const char *status;
+    const char *meaning;
+};
+
+/** The table, sorted by group. */
+extern const struct option_spec option_table[];
+extern const size_t option_count;
+extern const char *const option_group_names[OPTION_GROUPS];
+extern const struct option_example option_examples[2];
+extern const struct option_exit_status option_exit_statuses[4];
+/** What the program is for, how values are written, in sentences: the head of help and man page. */
+extern const char option_purpose[];
+extern const char option_syntax[];
+
+/** What is accepted, for an error line ("a whole number 1–1024"). Returns `text`. */
+const char *option_accepts(const struct option_spec *spec, char *text, size_t capacity);
+/** The range or the choices ("1–1024", "BIN, NPY, TXT"); "" where neither applies. Returns `text`. */
+const char *option_values(const struct option_spec *spec, char *text, size_t capacity);
+/** The default ("default 1", "default chosen", "required"); "" where there is none. Returns `text`. */
+const char *option_default(const struct option_spec *spec, char *text, size_t capacity);
+
+/** The option that `typed` (`length` bytes, with its dashes, without "=value") spells, or NULL. */
+const struct option_spec *option_find(const char *typed, size_t length);
+/**
+ * The spelling ("--threads", "-rm") nearest to an unknown option, written to `text`; NULL when none is near
+ * enough to be worth proposing.
+ */
+const char *option_suggest(const char *typed, size_t length, char *text, size_t capacity);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/** @file clock.h The one clock: CLOCK_MONOTONIC in nanoseconds. */
+#ifndef AISPIPE_CLOCK_H
+#define AISPIPE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#endif

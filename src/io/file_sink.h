@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file file_sink.h
+ * The sink that writes results: one file per sample and output, whole or not at all.
+ */
+#ifndef AISPIPE_IO_FILE_SINK_H
+#define AISPIPE_IO_FILE_SINK_H
+
+#include "aispipe/aispipe.h"
+
+enum result_format { RESULT_BIN, RESULT_NPY, RESULT_TXT };
+
+struct file_sink_options {
+    const char *directory; /**< exists already; borrowed */
+    enum result_format format;
+    bool compress;              /**< zstd: ".zst" is added to the name */
+    unsigned samples_per_batch; /**< outputs of a batch are cut into this many pieces; 1: saved as they are */
+    unsigned batch_axis;        /**< along this axis */
+    /** Writes sample's name without extension, returns its length as snprintf does. */
+    size_t (*stem)(void *context, uint64_t sample, char *stem, size_t capacity);
+    void *stem_context;
+};
+
+struct file_sink;
+
+/**
+ * Checks that every output can be cut (its axis' length is a multiple of samples_per_batch; otherwise an
+ * error with the output's name, shape, the axis and both numbers), opens the directory, precomputes the npy
+ * headers.
+ *
+ * store() writes `<stem>_<output index>.<bin|npy|txt>[.zst]`, mode 0640, beside the final name first
+ * (".aispipe-<pid>-<thread>.tmp" in the same directory) and renames when it is complete. On any failure
+ * the temporary file is removed and the error names file, reason and, for a full disk, what to do.
+ * TXT: one row per index of the flattened leading axes (a scalar or vector is one row), each value followed
+ * by one blank, each row by a newline;
+ * "%f" for float types, "%d" (or its unsigned or 64-bit form) for the rest.
+ */
+int file_sink_open(const struct file_sink_options *options, const struct aispipe_model_desc *model,
+                   struct file_sink **sink, struct aispipe_error *error);
+void file_sink_close(struct file_sink *sink);
+struct aispipe_sink file_sink_view(struct file_sink *sink);
+/** "<stem>_<output>.<ext>": the file a sample's output is written to, relative to the directory. */
+size_t file_sink_name(const struct file_sink *sink, uint64_t sample, size_t output, char *name,
+                      size_t capacity);
+/** Removes what an abandoned run may have left half-written. Async-signal-safe enough for a second Ctrl-C. */
+void file_sink_remove_temporaries(const struct file_sink *sink);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline.h"
+
+#include "clock.h"
+#include "layout.h"
+#include "log.h"
+#include "rcu.h"
+#include "session.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct aispipe_pipeline {
+    struct run run;
+    struct slot_pool pool;
+    struct layout layout;
+    uint64_t warmup;
+    bool full;
+    struct ring *rings[AISPIPE_STAGES]; /* ring k stands in front of stage k */
+    struct latch gates[AISPIPE_STAGES]; /* gate k opens when stage k has ended */
+    _Atomic unsigned alive[AISPIPE_STAGES];
+    struct worker *workers; /* all stages, in order */
+    unsigned n_workers;
+    struct aispipe_tuning *tuning; /* RCU-protected */
+    pthread_mutex_t tuning_mutex;  /* one replacement at a time */
+    _Atomic bool tuning_live;      /* stage threads may be reading `tuning` */
+
+    pthread_mutex_t mutex; /* protects the fields below */
+    pthread_cond_t all_ended;
+    unsigned running;
+    bool joined;
+    struct aispipe_error first_error;
+    _Atomic uint64_t start_ns;
+    _Atomic uint64_t end_ns; /* 0 while it runs */
+};
+
+static const struct stage *const stages[AISPIPE_STAGES] = {
+    [AISPIPE_STAGE_LOAD] = &stage_load,       [AISPIPE_STAGE_H2D] = &stage_h2d,
+    [AISPIPE_STAGE_COMPUTE] = &stage_compute, [AISPIPE_STAGE_D2H] = &stage_d2h,
+    [AISPIPE_STAGE_SAVE] = &stage_save,
+};
+
+const char *aispipe_stage_name(enum aispipe_stage stage)
+{
+    return (unsigned)stage < AISPIPE_STAGES ? stages[stage]->name : "unknown";
+}
+
+/* The workers of a stage lie together, stages in order. */
+static struct worker *stage_workers(const struct aispipe_pipeline *p, enum aispipe_stage stage)
+{
+    struct worker *worker = p->workers;
+    for (int i = 0; i < (int)stage; i++)
+        worker += p->layout.threads[i];
+    return worker;
+}
+
+/* ------------------------------------------------------------------ create and free */
+
+static int create_rings(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    const unsigned *threads = p->layout.threads;
+    for (int k = 0; k < AISPIPE_STAGES; k++) {
+        int before = (k + AISPIPE_STAGES - 1) % AISPIPE_STAGES;
+        unsigned flags = 0;
+        if (threads[before] == 1)
+            flags |= RING_ONE_PRODUCER;
+        if (threads[k] == 1)
+            flags |= RING_ONE_CONSUMER;
+        if (p->layout.depth[k] >= p->layout.inflight)
+            flags |= RING_NEVER_FULL;
+        p->rings[k] = ring_create(p->layout.depth[k], flags);
+        if (!p->rings[k])
+            return aispipe_fail(error, AISPIPE_NO_MEMORY,
+                                "no memory for a ring of %u places in front of %s; lower --queue_depth",
+                                p->layout.depth[k], stages[k]->name);
+    }
+    return 0;
+}
+
+static void worker_failed(void *context, const struct aispipe_error *error)
+{
+    struct aispipe_pipeline *p = context;
+    pthread_mutex_lock(&p->mutex);
+    if (!p->first_error.code)
+        p->first_error = *error;
+    pthread_mutex_unlock(&p->mutex);
+    /* release: whoever sees the flag sees the error. */
+    atomic_store_explicit(&p->run.failed, true, memory_order_release);
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        ring_close(p->rings[k]);
+}
+
+static void worker_ended(void *context)
+{
+    struct aispipe_pipeline *p = context;
+    pthread_mutex_lock(&p->mutex);
+    if (--p->running == 0) {
+        atomic_store_explicit(&p->end_ns, clock_ns(), memory_order_relaxed);
+        pthread_cond_broadcast(&p->all_ended);
+    }
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void wire(struct aispipe_pipeline *p, struct worker *worker, int stage, unsigned index)
+{
+    worker->thread = (struct stage_thread){.run = &p->run, .index = index, .times = {.fd = -1}};
+    worker->stage = stages[stage];
+    worker->in = p->rings[stage];
+    worker->out = p->rings[(stage + 1) % AISPIPE_STAGES];
+    worker->alive = &p->alive[stage];
+    worker->slots = p->pool.slots;
+    worker->tuning = &p->tuning;
+    worker->fail = worker_failed;
+    worker->ended = worker_ended;
+    worker->context = p;
+    worker->end_gate = &p->gates[stage];
+    if (p->full && (stage == AISPIPE_STAGE_COMPUTE || stage == AISPIPE_STAGE_D2H))
+        worker->start_gate = &p->gates[stage - 1];
+}
+
+static int create_workers(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    size_t total = 0;
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        total += p->layout.threads[k];
+    p->workers = aligned_alloc(_Alignof(struct worker), total * sizeof *p->workers);
+    if (!p->workers)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for %zu stage threads", total);
+    memset(p->workers, 0, total * sizeof *p->workers);
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        for (unsigned i = 0; i < p->layout.threads[k]; i++) {
+            struct worker *worker = &p->workers[p->n_workers];
+            wire(p, worker, k, i);
+            p->n_workers++; /* from here on pipeline_free closes it */
+            int rc = stages[k]->open(&worker->thread, error);
+            if (rc)
+                return rc;
+        }
+    return 0;
+}
+
+static int create_bitmap(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    p->run.stored = calloc(p->run.source.samples / 8 + 1, 1);
+    if (!p->run.stored)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to keep account of %" PRIu64 " samples",
+                            p->run.source.samples);
+    return 0;
+}
+
+static void log_layout(const struct aispipe_pipeline *p)
+{
+    const struct layout *l = &p->layout;
+    size_t bytes = p->pool.host_bytes + p->pool.device_bytes;
+    log_line(&p->run.log, AISPIPE_LOG_DEBUG,
+             "pipeline: %u batches in flight, %zu bytes each (host %zu, device %zu), %.1f MiB together",
+             l->inflight, bytes, p->pool.host_bytes, p->pool.device_bytes,
+             (double)bytes * l->inflight / (1 << 20));
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: %s: %u thread%s, queue depth %u", stages[k]->name,
+                 l->threads[k], l->threads[k] == 1 ? "" : "s", ring_capacity(p->rings[k]));
+}
+
+static int create_tuning(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    p->tuning = malloc(sizeof *p->tuning);
+    if (!p->tuning)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a pipeline");
+    *p->tuning = p->layout.tuning;
+    return 0;
+}
+
+static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *session,
+                     const struct aispipe_pipeline_options *options, const struct aispipe_source *source,
+                     const struct aispipe_sink *sink)
+{
+    p->run.backend = session->backend;
+    p->run.model = session->model;
+    p->run.source = *source;
+    if (sink)
+        p->run.sink = *sink;
+    p->run.log = session->log;
+    p->run.loop = options->loop ? options->loop : 1;
+    p->run.split_loop = options->split_loop;
+    p->warmup = options->warmup;
+    p->full = options->full;
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_mutex_init(&p->tuning_mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->all_ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        latch_init(&p->gates[k]);
+}
+
+int aispipe_pipeline_create(struct aispipe_session *session, const struct aispipe_pipeline_options *options,
+                            const struct aispipe_source *source, const struct aispipe_sink *sink,
+                            struct aispipe_pipeline **pipeline, struct aispipe_error *error)
+{
+    *pipeline = NULL;
+    struct aispipe_pipeline *p = calloc(1, sizeof *p);
+    if (!p)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a pipeline");
+    init_run(p, session, options, source, sink);
+    size_t host = 0;
+    size_t device = 0;
+    int rc = slot_bytes(session->backend, session->model, &host, &device, error);
+    if (!rc)
+        rc = layout_choose(options, source->batches, host + device, &p->layout, error);
+    if (!rc && p->layout.threads[AISPIPE_STAGE_COMPUTE] > session->compute_threads)
+        rc = aispipe_fail(error, AISPIPE_INVALID, "%u compute threads, but the session was opened for %u",
+                          p->layout.threads[AISPIPE_STAGE_COMPUTE], session->compute_threads);
+    if (!rc)
+        rc = slot_pool_open(&p->pool, session->backend, session->model, p->layout.inflight, error);
+    if (!rc)
+        rc = create_rings(p, error);
+    if (!rc)
+        rc = create_tuning(p, error);
+    if (!rc && options->count_flow)
+        rc = create_bitmap(p, error);
+    if (!rc)
+        rc = create_workers(p, error);
+    if (rc) {
+        aispipe_pipeline_free(p);
+        return rc;
+    }
+    log_layout(p);
+    *pipeline = p;
+    return 0;
+}
+
+void aispipe_pipeline_free(struct aispipe_pipeline *p)
+{
+    if (!p)
+        return;
+    if (pipeline_start_ns(p)) {
+        aispipe_pipeline_stop(p, 0);
+        (void)aispipe_pipeline_wait(p, UINT64_MAX, NULL);
+    }
+    for (unsigned i = 0; i < p->n_workers; i++)
+        p->workers[i].stage->close(&p->workers[i].thread);
+    free(p->workers);
+    for (int k = 0; k < AISPIPE_STAGES; k++) {
+        ring_free(p->rings[k]);
+        latch_destroy(&p->gates[k]);
+    }
+    slot_pool_close(&p->pool);
+    free(p->tuning);
+    free((void *)p->run.stored);
+    pthread_cond_destroy(&p->all_ended);
+    pthread_mutex_destroy(&p->tuning_mutex);
+    pthread_mutex_destroy(&p->mutex);
+    free(p);
+}
+
+/* ------------------------------------------------------------------ run */
+
+int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    if (!p->warmup || !p->run.source.batches)
+        return 0;
+    struct slot *slot = &p->pool.slots[0];
+    struct aispipe_error cause = {0};
+    enum aispipe_stage at = AISPIPE_STAGE_LOAD;
+    int rc = stage_load.run(&stage_workers(p, at)->thread, slot, &cause);
+    slot->io.warmup = true;
+    if (!rc) {
+        at = AISPIPE_STAGE_H2D;
+        rc = stage_h2d.run(&stage_workers(p, at)->thread, slot, &cause);
+    }
+    struct worker *computes = stage_workers(p, AISPIPE_STAGE_COMPUTE);
+    for (unsigned i = 0; !rc && i < p->layout.threads[AISPIPE_STAGE_COMPUTE]; i++)
+        for (uint64_t n = 0; !rc && n < p->warmup && !atomic_load(&p->run.stopping); n++) {
+            at = AISPIPE_STAGE_COMPUTE;
+            rc = stage_compute.run(&computes[i].thread, slot, &cause);
+        }
+    atomic_store(&p->run.next_batch, 0); /* batch 0 is loaded again, and counted, by the run itself */
+    if (rc < 0)
+        return aispipe_fail(error, rc, "%s failed in the warm-up with batch 0: %s", stages[at]->name,
+                            cause.message);
+    log_line(&p->run.log, AISPIPE_LOG_INFO, "warm up %" PRIu64 " done", p->warmup);
+    return 0;
+}
+
+static void fill_free_ring(struct aispipe_pipeline *p)
+{
+    for (unsigned i = 0; i < p->pool.count; i++)
+        (void)ring_try_push(p->rings[AISPIPE_STAGE_LOAD], i); /* its depth is at least the slot count */
+}
+
+static int create_thread(struct worker *worker)
+{
+    int rc = pthread_create(&worker->id, NULL, worker_main, worker);
+    if (rc)
+        return rc;
+    worker->started = true;
+    char name[16]; /* the kernel's limit */
+    snprintf(name, sizeof name, "aispipe-%.4s%u", worker->stage->name, worker->thread.index % 1000);
+    (void)pthread_setname_np(worker->id, name);
+    return 0;
+}
+
+/* What threads that could not be created would have done: end their stage. */
+static void abandon_start(struct aispipe_pipeline *p, const struct worker *worker, int reason)
+{
+    struct aispipe_error error;
+    aispipe_fail(&error, AISPIPE_SYSTEM, "cannot create a thread for stage %s: %s; lower --threads or the limit on processes",
+                 worker->stage->name, strerror(reason));
+    worker_failed(p, &error);
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        latch_open(&p->gates[k]);
+}
+
+int aispipe_pipeline_start(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    fill_free_ring(p);
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        atomic_init(&p->alive[k], p->layout.threads[k]);
+    p->running = p->n_workers;
+    atomic_store(&p->tuning_live, true);
+    atomic_store(&p->start_ns, clock_ns());
+    /* Signals are the program's business: its own threads receive them, not ours. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = 0;
+    unsigned next = p->n_workers;
+    while (!rc && next > 0) {
+        rc = create_thread(&p->workers[next - 1]);
+        if (!rc)
+            next--;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!rc)
+        return 0;
+    abandon_start(p, &p->workers[next - 1], rc);
+    for (; next > 0; next--)
+        worker_ended(p);
+    return aispipe_pipeline_wait(p, UINT64_MAX, error);
+}
+
+static void join_all(struct aispipe_pipeline *p)
+{
+    for (unsigned i = 0; i < p->n_workers; i++)
+        if (p->workers[i].started)
+            pthread_join(p->workers[i].id, NULL);
+    atomic_store(&p->tuning_live, false);
+}
+
+int aispipe_pipeline_wait(struct aispipe_pipeline *p, uint64_t timeout_ns, struct aispipe_error *error)
+{
+    uint64_t now = clock_ns();
+    uint64_t deadline = timeout_ns > UINT64_MAX / 2 - now ? UINT64_MAX / 2 : now + timeout_ns;
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u),
+                             .tv_nsec = (long)(deadline % 1000000000u)};
+    pthread_mutex_lock(&p->mutex);
+    int rc = 0;
+    while (p->running && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&p->all_ended, &p->mutex, &until);
+    bool ended = p->running == 0;
+    bool join = ended && !p->joined;
+    if (join)
+        p->joined = true;
+    pthread_mutex_unlock(&p->mutex);
+    if (!ended)
+        return AISPIPE_TIMEOUT;
+    if (join)
+        join_all(p);
+    if (p->first_error.code)
+        return aispipe_fail(error, p->first_error.code, "%s", p->first_error.message);
+    return 0;
+}
+
+void aispipe_pipeline_stop(struct aispipe_pipeline *p, uint64_t grace_ns)
+{
+    uint64_t now = clock_ns();
+    uint64_t give_up = grace_ns > UINT64_MAX - now ? UINT64_MAX : now + grace_ns;
+    atomic_store_explicit(&p->run.give_up_at, give_up, memory_order_relaxed);
+    /* release: pairs with the acquire in the compute stage, which reads give_up_at next. */
+    atomic_store_explicit(&p->run.stopping, true, memory_order_release);
+}
+
+int aispipe_pipeline_tune(struct aispipe_pipeline *p, const struct aispipe_tuning *tuning,
+                          struct aispipe_error *error)
+{
+    if (!tuning->wake_batch)
+        return aispipe_fail(error, AISPIPE_INVALID, "wake_batch is 0; at least 1 is wanted");
+    struct aispipe_tuning *fresh = malloc(sizeof *fresh);
+    if (!fresh)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for new tuning parameters");
+    *fresh = *tuning;
+    pthread_mutex_lock(&p->tuning_mutex);
+    struct aispipe_tuning *old = p->tuning;
+    RCU_RELEASE(&p->tuning);
+    rcu_assign_pointer(p->tuning, fresh);
+    /* Blocks until every stage thread is between two batches or waiting. call_rcu would not block, but it
+     * starts a thread in the user's process that never ends. */
+    if (atomic_load(&p->tuning_live))
+        urcu_qsbr_synchronize_rcu();
+    RCU_ACQUIRE(&p->tuning);
+    pthread_mutex_unlock(&p->tuning_mutex);
+    free(old);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ figures */
+
+bool aispipe_pipeline_stored(const struct aispipe_pipeline *p, uint64_t sample)
+{
+    if (!p->run.stored || sample >= p->run.source.samples)
+        return false;
+    return atomic_load_explicit(&p->run.stored[sample / 8], memory_order_relaxed) >> sample % 8 & 1;
+}
+
+uint64_t pipeline_start_ns(const struct aispipe_pipeline *p)
+{
+    return atomic_load_explicit(&p->start_ns, memory_order_relaxed);
+}
+
+static uint64_t wall_ns(const struct aispipe_pipeline *p)
+{
+    uint64_t start = pipeline_start_ns(p);
+    uint64_t end = atomic_load_explicit(&p->end_ns, memory_order_relaxed);
+    if (!start)
+        return 0;
+    return (end ? end : clock_ns()) - start;
+}
+
+void aispipe_pipeline_stats(const struct aispipe_pipeline *p, struct aispipe_run_stats *stats)
+{
+    *stats = (struct aispipe_run_stats){0};
+    uint64_t wall = wall_ns(p);
+    stats->samples = atomic_load_explicit(&p->run.samples_stored, memory_order_relaxed);
+    stats->batches = atomic_load_explicit(&p->run.batches_stored, memory_order_relaxed);
+    stats->samples_total = p->run.source.samples;
+    stats->wall_ms = (double)wall / 1e6;
+    stats->samples_per_second = wall ? (double)stats->samples * 1e9 / (double)wall : 0;
+    stats->inflight = p->layout.inflight;
+    stats->slot_bytes = p->pool.host_bytes + p->pool.device_bytes;
+    const struct worker *worker = p->workers;
+    for (int k = 0; k < AISPIPE_STAGES; k++) {
+        const struct thread_stats *threads[LAYOUT_MAX_THREADS];
+        unsigned n = p->layout.threads[k];
+        for (unsigned i = 0; i < n; i++)
+            threads[i] = &worker[i].stats;
+        worker += n;
+        struct aispipe_stage_stats *stage = &stats->stage[k];
+        stats_merge(threads, n, wall, stage);
+        stage->depth = ring_capacity(p->rings[k]);
+        stage->queue_now = ring_level(p->rings[k]);
+        if (stage->busy > stats->stage[stats->bottleneck].busy)
+            stats->bottleneck = (enum aispipe_stage)k;
+    }
+}
+
+size_t pipeline_execution_lists(const struct aispipe_pipeline *p, const struct spool **lists, size_t capacity)
+{
+    const struct worker *workers = stage_workers(p, AISPIPE_STAGE_COMPUTE);
+    size_t n = p->layout.threads[AISPIPE_STAGE_COMPUTE];
+    for (size_t i = 0; i < n && i < capacity; i++)
+        lists[i] = &workers[i].thread.times;
+    return n;
+}
+
+int pipeline_latency(const struct aispipe_pipeline *p, enum aispipe_stage stage,
+                     struct aispipe_latency *latency, struct aispipe_error *error)
+{
+    const struct worker *workers = stage_workers(p, stage);
+    unsigned n = p->layout.threads[stage];
+    const struct spool *lists[LAYOUT_MAX_THREADS];
+    for (unsigned i = 0; i < n; i++)
+        lists[i] = &workers[i].thread.times;
+    int rc = spool_latency(lists, n, n > 1, latency, error);
+    /* Where nothing is transferred there is no list: every batch took no time. */
+    if (!rc && !latency->count && stage != AISPIPE_STAGE_COMPUTE)
+        latency->count = atomic_load_explicit(&p->run.batches_stored, memory_order_relaxed);
+    return rc;
+}

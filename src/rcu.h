@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file rcu.h
+ * liburcu's QSBR flavour, with what ThreadSanitizer has to be told about it: the library is not built with
+ * the sanitizer, so the order between a reader's quiescent state and the end of a grace period is invisible to it.
+ */
+#ifndef AISPIPE_RCU_H
+#define AISPIPE_RCU_H
+
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <urcu/urcu-qsbr.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define RCU_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RCU_UNDER_TSAN 1
+#endif
+#endif
+
+#ifdef RCU_UNDER_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define RCU_RELEASE(address) __tsan_release(address)
+#define RCU_ACQUIRE(address) __tsan_acquire(address)
+#else
+#define RCU_RELEASE(address) ((void)(address))
+#define RCU_ACQUIRE(address) ((void)(address))
+#endif
+
+#endif

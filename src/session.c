@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include "backends/registry.h"
+#include "log.h"
+
+#include <stdlib.h>
+
+static int open_device(struct aispipe_session *session, const struct aispipe_session_options *options,
+                       struct aispipe_error *error)
+{
+    struct aispipe_backend_config config = {
+        .device_id = options->device_id,
+        .engine_device = options->engine_device,
+        .engine_options = options->engine_options,
+        .n_engine_options = options->n_engine_options,
+        .compute_threads = session->compute_threads,
+        .log = options->log,
+    };
+    int rc = session->backend->open(&config, &session->device, error);
+    if (rc)
+        return rc;
+    log_line(&session->log, AISPIPE_LOG_INFO, "%s init success", session->backend->name);
+    log_line(&session->log, AISPIPE_LOG_INFO, "open device %d success", options->device_id);
+    return 0;
+}
+
+static int load_model(struct aispipe_session *session, const char *path, struct aispipe_error *error)
+{
+    int rc = session->backend->load(session->device, path, &session->model, error);
+    if (rc)
+        return rc;
+    log_line(&session->log, AISPIPE_LOG_INFO, "load model %s success", path);
+    const struct aispipe_model_desc *desc = session->backend->describe(session->model);
+    if (!desc->n_inputs || !desc->n_outputs || desc->n_inputs > AISPIPE_MAX_TENSORS ||
+        desc->n_outputs > AISPIPE_MAX_TENSORS)
+        return aispipe_fail(error, AISPIPE_MODEL,
+                            "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported",
+                            path, desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
+    log_line(&session->log, AISPIPE_LOG_INFO, "create model description success");
+    return 0;
+}
+
+int aispipe_session_open(const char *model_path, const struct aispipe_session_options *options,
+                         struct aispipe_session **session, struct aispipe_error *error)
+{
+    *session = NULL;
+    struct aispipe_session *made = calloc(1, sizeof *made);
+    if (!made)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a session");
+    made->log = options->log;
+    made->device_id = options->device_id;
+    made->compute_threads = options->compute_threads ? options->compute_threads : 1;
+    int rc = backend_find(options->backend, model_path, &made->backend, error);
+    if (!rc)
+        rc = open_device(made, options, error);
+    if (!rc)
+        rc = load_model(made, model_path, error);
+    if (rc) {
+        aispipe_session_close(made);
+        return rc;
+    }
+    *session = made;
+    return 0;
+}
+
+void aispipe_session_close(struct aispipe_session *session)
+{
+    if (!session)
+        return;
+    if (session->model) {
+        session->backend->unload(session->model);
+        log_line(&session->log, AISPIPE_LOG_INFO, "unload model success, model Id is 0");
+    }
+    if (session->device) {
+        session->backend->close(session->device);
+        log_line(&session->log, AISPIPE_LOG_INFO, "end to reset device %d", session->device_id);
+        log_line(&session->log, AISPIPE_LOG_INFO, "end to finalize %s", session->backend->name);
+    }
+    free(session);
+}
+
+const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session)
+{
+    return session->backend->describe(session->model);
+}
+
+const char *aispipe_session_backend(const struct aispipe_session *session)
+{
+    return session->backend->name;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/** @file session.h Inside of a session, for the pipeline that runs on it. */
+#ifndef AISPIPE_SESSION_H
+#define AISPIPE_SESSION_H
+
+#include "aispipe/backend.h"
+
+struct aispipe_session {
+    const struct aispipe_backend *backend;
+    void *device;
+    void *model;
+    struct aispipe_log log;
+    int device_id;
+    unsigned compute_threads;
+};
+
+#endif

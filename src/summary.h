@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file summary.h
+ * What a run says of itself when it is over: the older tool's performance summary, the pipeline block, and
+ * the summary file. All figures come from the pipeline; nothing is measured here.
+ */
+#ifndef AISPIPE_SUMMARY_H
+#define AISPIPE_SUMMARY_H
+
+#include "aispipe/aispipe.h"
+
+/** Version of the summary file's layout; raised when a key changes its meaning. */
+#define SUMMARY_SCHEMA "aispipe-summary-1"
+
+struct summary {
+    struct aispipe_latency h2d;
+    struct aispipe_latency compute;
+    struct aispipe_latency d2h;
+    struct aispipe_run_stats run;
+    uint64_t batchsize; /**< samples per execution, for the throughput figure */
+    double throughput;  /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
+};
+
+/** Paths of the summary file. A name's length is returned as snprintf does. */
+struct summary_files {
+    size_t inputs;  /**< input files per sample */
+    size_t outputs; /**< result files per sample; 0 when nothing is saved */
+    size_t (*input)(void *context, uint64_t sample, size_t index, char *path, size_t capacity);
+    size_t (*output)(void *context, uint64_t sample, size_t index, char *path, size_t capacity);
+    void *context;
+};
+
+/** Collects the figures of a pipeline that has ended. */
+int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize, struct summary *summary,
+                    struct aispipe_error *error);
+/** Prints both blocks as INFO lines. `transfers`: also the H2D and D2H lines. */
+void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log);
+/**
+ * Writes the summary file (0640), whole or not at all: beside its final name first, then renamed. Samples that were not
+ * stored are left out of "filesinfo". `argv` is what the run was started with.
+ */
+int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
+                  const struct summary_files *files, int argc, char *const *argv, const char *path,
+                  struct aispipe_error *error);
+
+#endif

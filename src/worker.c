@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker.h"
+
+#include "clock.h"
+#include "rcu.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void latch_init(struct latch *latch)
+{
+    pthread_mutex_init(&latch->mutex, NULL);
+    pthread_cond_init(&latch->opened, NULL);
+    latch->open = false;
+}
+
+void latch_destroy(struct latch *latch)
+{
+    pthread_cond_destroy(&latch->opened);
+    pthread_mutex_destroy(&latch->mutex);
+}
+
+void latch_open(struct latch *latch)
+{
+    pthread_mutex_lock(&latch->mutex);
+    latch->open = true;
+    pthread_cond_broadcast(&latch->opened);
+    pthread_mutex_unlock(&latch->mutex);
+}
+
+static void latch_wait(struct latch *latch)
+{
+    pthread_mutex_lock(&latch->mutex);
+    while (!latch->open)
+        pthread_cond_wait(&latch->opened, &latch->mutex);
+    pthread_mutex_unlock(&latch->mutex);
+}
+
+/* The parameters in force. Copied, because the thread goes offline (no RCU reader) while it waits. */
+static struct ring_wait current_wait(const struct worker *worker)
+{
+    const struct aispipe_tuning *tuning = rcu_dereference(*worker->tuning);
+    RCU_ACQUIRE((void *)worker->tuning);
+    return (struct ring_wait){tuning->spin, tuning->wake_batch, tuning->nap_ns};
+}
+
+static void offline(const struct worker *worker)
+{
+    RCU_RELEASE((void *)worker->tuning);
+    urcu_qsbr_thread_offline();
+}
+
+/* Takes the next slot; `*now` is moved on when that took waiting. */
+static struct slot *next_slot(struct worker *worker, uint64_t *now)
+{
+    uint32_t index;
+    if (ring_try_pop(worker->in, &index))
+        return &worker->slots[index];
+    struct ring_wait wait = current_wait(worker);
+    offline(worker);
+    int rc = ring_pop(worker->in, &index, &wait);
+    urcu_qsbr_thread_online();
+    uint64_t after = clock_ns();
+    stat_add(&worker->stats.wait_input_ns, after - *now);
+    *now = after;
+    return rc ? NULL : &worker->slots[index];
+}
+
+/* False when the ring behind was closed: the run has failed, or this is the last stage and loading is over. */
+static bool hand_on(struct worker *worker, const struct slot *slot, uint64_t *now)
+{
+    if (ring_try_push(worker->out, slot->index))
+        return true;
+    struct ring_wait wait = current_wait(worker);
+    offline(worker);
+    int rc = ring_push(worker->out, slot->index, &wait);
+    urcu_qsbr_thread_online();
+    uint64_t after = clock_ns();
+    stat_add(&worker->stats.wait_output_ns, after - *now);
+    *now = after;
+    return rc == 0;
+}
+
+static void report(struct worker *worker, const struct slot *slot, const struct aispipe_error *cause)
+{
+    const struct run *run = worker->thread.run;
+    struct aispipe_error error;
+    char name[1024] = "";
+    if (slot && run->source.sample_name && slot->samples)
+        run->source.sample_name(run->source.context, slot->first_sample, name, sizeof name);
+    if (slot)
+        aispipe_fail(&error, cause->code, "%s failed at batch %" PRIu64 "%s%s%s: %s", worker->stage->name,
+                     slot->io.batch, *name ? " (" : "", name, *name ? ")" : "", cause->message);
+    else
+        aispipe_fail(&error, cause->code, "%s could not start: %s", worker->stage->name, cause->message);
+    worker->fail(worker->context, &error);
+}
+
+/* Work on one slot, unless the run has failed or the slot was given up: then it is only handed on. */
+static int work_on(struct worker *worker, struct slot *slot)
+{
+    struct run *run = worker->thread.run;
+    bool is_load = worker->stage == &stage_load;
+    /* acquire: pairs with the release when the failure was stored. */
+    if (atomic_load_explicit(&run->failed, memory_order_acquire))
+        return is_load ? STAGE_END : 0;
+    if (slot->dropped && !is_load)
+        return 0;
+    struct aispipe_error error = {0};
+    int rc = worker->stage->run(&worker->thread, slot, &error);
+    if (rc < 0)
+        report(worker, slot, &error);
+    return rc;
+}
+
+static void serve(struct worker *worker)
+{
+    uint64_t now = clock_ns();
+    struct slot *slot;
+    while ((slot = next_slot(worker, &now))) {
+        unsigned level = ring_level(worker->in) + 1;
+        if (work_on(worker, slot))
+            break;
+        uint64_t done = clock_ns();
+        stats_batch(&worker->stats, done - now, level);
+        now = done;
+        if (!hand_on(worker, slot, &now) && worker->stage != &stage_save)
+            break;
+        RCU_RELEASE((void *)worker->tuning);
+        urcu_qsbr_quiescent_state();
+    }
+}
+
+static void end(struct worker *worker)
+{
+    /* Whoever leaves before the ring is drained will not come back: its siblings and producers must not wait
+     * for it. This is also how the first load thread at the end of the dataset tells the others. */
+    ring_close(worker->in);
+    /* acq_rel: the last thread of a stage closes the way on, after everything its siblings have pushed. */
+    if (atomic_fetch_sub_explicit(worker->alive, 1, memory_order_acq_rel) == 1) {
+        if (worker->stage != &stage_save)
+            ring_close(worker->out);
+        if (worker->end_gate)
+            latch_open(worker->end_gate);
+    }
+}
+
+void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    if (worker->start_gate)
+        latch_wait(worker->start_gate);
+    urcu_qsbr_register_thread();
+    serve(worker);
+    RCU_RELEASE((void *)worker->tuning);
+    urcu_qsbr_unregister_thread();
+    end(worker);
+    worker->ended(worker->context);
+    return NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* save: hands the results of a batch to the sink and notes which samples are done. */
+#include "stage.h"
+
+static int save_open(struct stage_thread *thread, struct aispipe_error *error)
+{
+    const struct aispipe_sink *sink = &thread->run->sink;
+    return sink->thread_open ? sink->thread_open(sink->context, &thread->files, error) : 0;
+}
+
+static void save_close(struct stage_thread *thread)
+{
+    const struct aispipe_sink *sink = &thread->run->sink;
+    if (sink->thread_close && thread->files)
+        sink->thread_close(sink->context, thread->files);
+    thread->files = NULL;
+}
+
+static void mark_stored(struct run *run, const struct slot *slot)
+{
+    for (uint64_t s = slot->first_sample; run->stored && s < slot->first_sample + slot->samples; s++)
+        /* relaxed: read after the threads are joined. Atomic because neighbours share a byte. */
+        atomic_fetch_or_explicit(&run->stored[s / 8], (uint8_t)(1u << s % 8), memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->samples_stored, slot->samples, memory_order_relaxed);
+    atomic_fetch_add_explicit(&run->batches_stored, 1, memory_order_relaxed);
+}
+
+static int save_run(struct stage_thread *thread, struct slot *slot, struct aispipe_error *error)
+{
+    struct run *run = thread->run;
+    if (run->sink.store && slot->samples) {
+        int rc = run->sink.store(run->sink.context, thread->files, slot->first_sample, slot->samples,
+                                 slot->io.outputs, error);
+        if (rc)
+            return rc;
+    }
+    mark_stored(run, slot);
+    return 0;
+}
+
+const struct stage stage_save = {"save", save_open, save_close, save_run};

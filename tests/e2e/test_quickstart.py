@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""The digits example: its gradients, its ONNX export, its data files, its accuracy script, and the sentences
+with which the two set-up commands refuse a machine they cannot set up. Nothing is installed here."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "digits"
+sys.path.insert(0, str(EXAMPLE))
+
+import accuracy  # noqa: E402
+import export  # noqa: E402
+import net  # noqa: E402
+import train  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def trained():
+    images, labels, _, _ = train.load()
+    return train.train(images, labels, epochs=4)
+
+
+def run_onnx(network, images):
+    session = onnxruntime.InferenceSession(
+        export.to_onnx(network).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return np.concatenate([session.run(["logits"], {"image": image[None]})[0] for image in images])
+
+
+def test_unfold_takes_the_nine_neighbours():
+    image = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    patches = net.unfold(image)
+    assert patches[0, 1, 1].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10]
+    assert patches[0, 0, 0].tolist() == [0, 0, 0, 0, 0, 1, 0, 4, 5]
+
+
+def test_fold_is_the_transpose_of_unfold():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((2, 3, 5, 4))
+    y = rng.standard_normal((2, 5, 4, 27))
+    assert np.isclose((net.unfold(x) * y).sum(), (x * net.fold(y, 3)).sum())
+
+
+def test_gradients_agree_with_differences():
+    network = net.Network(3)
+    for layer in network.layers:
+        for name in ("weight", "bias"):
+            if hasattr(layer, name):
+                setattr(layer, name, getattr(layer, name).astype(np.float64))
+    rng = np.random.default_rng(4)
+    images = rng.random((3, 1, 8, 8))
+    labels = np.array([0, 7, 2])
+    _, gradients = network.loss_and_gradients(images, labels)
+
+    step = 1e-6
+    for parameter, gradient in zip(network.parameters(), gradients):
+        for i in rng.integers(0, parameter.size, 5):
+            at = np.unravel_index(i, parameter.shape)
+            keep = parameter[at]
+            parameter[at] = keep + step
+            above, _ = network.loss_and_gradients(images, labels)
+            parameter[at] = keep - step
+            below, _ = network.loss_and_gradients(images, labels)
+            parameter[at] = keep
+            assert np.isclose(gradient[at], (above - below) / (2 * step), rtol=1e-4, atol=1e-8)
+
+
+def test_exported_model_computes_what_numpy_computes(trained):
+    _, _, images, _ = train.load()
+    images = images[:40]
+    assert np.allclose(trained.forward(images), run_onnx(trained, images), rtol=1e-4, atol=1e-4)
+
+
+def test_training_is_reproducible(trained):
+    images, labels, _, _ = train.load()
+    again = train.train(images, labels, epochs=4)
+    for a, b in zip(trained.parameters(), again.parameters()):
+        assert a.dtype == np.float32
+        assert np.array_equal(a, b)
+
+
+def test_held_out_digits_are_held_out_and_recognised(trained):
+    images, labels, test_images, test_labels = train.load()
+    assert len(images) + len(test_images) == 1797
+    assert test_images.dtype == np.float32 and test_images.shape[1:] == (1, 8, 8)
+    assert 0 <= test_images.min() and test_images.max() <= 1
+    right = (trained.forward(test_images).argmax(axis=1) == test_labels).mean()
+    assert right >= 0.9
+
+
+def test_dataset_files(tmp_path):
+    _, _, images, labels = train.load()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "stale.npy").write_bytes(b"from an earlier run")
+    train.write_dataset(tmp_path, images[:5], labels[:5])
+    names = sorted(p.name for p in (tmp_path / "images").iterdir())
+    assert names == ["digit%03d.npy" % i for i in range(5)]
+    first = np.load(tmp_path / "images" / "digit000.npy")
+    assert first.dtype == np.float32 and first.shape == (1, 1, 8, 8)
+    assert np.array_equal(first[0], images[0])
+    assert accuracy.read_labels(tmp_path / "labels.csv") == [
+        ("digit%03d" % i, int(labels[i])) for i in range(5)
+    ]
+
+
+def write_results(folder, winners):
+    folder.mkdir()
+    for i, winner in enumerate(winners):
+        scores = np.full((1, 10), -1, dtype=np.float32)
+        scores[0, winner] = 3
+        np.save(folder / ("s%d_0.npy" % i), scores)
+
+
+def run_accuracy(tmp_path, *more):
+    command = [sys.executable, str(EXAMPLE / "accuracy.py"), str(tmp_path / "out"), str(tmp_path / "l.csv")]
+    return subprocess.run(command + list(more), capture_output=True, text=True, timeout=60)
+
+
+def test_accuracy_counts_result_files(tmp_path):
+    write_results(tmp_path / "out", [1, 2, 3, 4])
+    (tmp_path / "l.csv").write_text("name,label\ns0,1\ns1,2\ns2,3\ns3,9\n")
+    good = run_accuracy(tmp_path, "--at-least", "0.75")
+    assert good.returncode == 0 and good.stdout.startswith("accuracy: 0.7500 (3 of 4,")
+    bad = run_accuracy(tmp_path, "--at-least", "0.95")
+    assert bad.returncode == 1 and "below the 0.95" in bad.stderr
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "nan", "empty"])
+def test_accuracy_refuses_unusable_results(tmp_path, damage):
+    write_results(tmp_path / "out", [1, 2])
+    (tmp_path / "l.csv").write_text("name,label\ns0,1\ns1,2\n")
+    victim = tmp_path / "out" / "s1_0.npy"
+    if damage == "missing":
+        victim.unlink()
+    elif damage == "truncated":
+        victim.write_bytes(victim.read_bytes()[:-4])
+    elif damage == "nan":
+        np.save(victim, np.full((1, 10), np.nan, dtype=np.float32))
+    else:
+        np.save(victim, np.zeros((1, 0), dtype=np.float32))
+    refused = run_accuracy(tmp_path)
+    assert refused.returncode == 1
+    assert len(refused.stderr.strip().splitlines()) == 1
