@@ -7,8 +7,9 @@
  *
  * For N = 1, 2, 4: every arrangement is compiled, then measured in turn, ROUNDS times over, so that a slow
  * minute of the machine hits all alike. Printed: the median of executions per second over all threads, the
- * spread of the rounds, the mean time of one execution, the time to compile, and the growth of resident
- * memory. docs/decisions/0003-openvino-streams.md draws the conclusion.
+ * spread of the rounds, the mean time of one execution, the processor time of one (which other programs on
+ * the machine disturb less), the time to compile, and the growth of resident memory.
+ * docs/decisions/0003-openvino-streams.md draws the conclusion.
  */
 #include "backends/openvino_library.h"
 
@@ -43,6 +44,7 @@ struct cell {
     double compile_ms;
     double resident_mb;
     double rate[MAX_ROUNDS]; /* executions per second */
+    double cpu[MAX_ROUNDS];  /* processor seconds per execution */
 };
 
 struct worker {
@@ -61,10 +63,10 @@ static void die(const struct openvino_library *ov, const char *what)
     exit(1);
 }
 
-static double now_s(void)
+static double clock_s(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
@@ -106,11 +108,11 @@ static void prepare(const struct openvino_library *ov, const ov_core_t *core, co
                     const struct arrangement *how, int threads, struct cell *cell)
 {
     double memory = resident_mb();
-    double start = now_s();
+    double start = clock_s(CLOCK_MONOTONIC);
     for (int i = 0; i < threads; i++)
         if (how->own_model || i == 0)
             cell->models[i] = compile(ov, core, model, how, threads);
-    cell->compile_ms = (now_s() - start) * 1e3;
+    cell->compile_ms = (clock_s(CLOCK_MONOTONIC) - start) * 1e3;
     for (int i = 0; i < threads; i++) {
         const ov_compiled_model_t *compiled = cell->models[how->own_model ? i : 0];
         if (ov->compiled_model_create_infer_request(compiled, &cell->requests[i]) != OK ||
@@ -132,8 +134,9 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Executions per second of all threads together. */
-static double measure(const struct openvino_library *ov, const struct cell *cell, int threads, double seconds)
+/* One round: executions per second of all threads together, and what each took of the processors. */
+static void measure(const struct openvino_library *ov, struct cell *cell, int threads, double seconds,
+                    int round)
 {
     atomic_bool stop = false;
     pthread_barrier_t start;
@@ -145,7 +148,8 @@ static double measure(const struct openvino_library *ov, const struct cell *cell
             die(NULL, "thread");
     }
     (void)pthread_barrier_wait(&start);
-    double began = now_s();
+    double began = clock_s(CLOCK_MONOTONIC);
+    double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0,
                           &(struct timespec){.tv_sec = (time_t)seconds,
                                              .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)},
@@ -156,9 +160,11 @@ static double measure(const struct openvino_library *ov, const struct cell *cell
         (void)pthread_join(workers[i].thread, NULL);
         executions += workers[i].executions;
     }
-    double took = now_s() - began;
+    double took = clock_s(CLOCK_MONOTONIC) - began;
+    cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     (void)pthread_barrier_destroy(&start);
-    return (double)executions / took;
+    cell->rate[round] = (double)executions / took;
+    cell->cpu[round] = executions ? cpu / (double)executions : 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -171,16 +177,19 @@ static int by_value(const void *a, const void *b)
 static void print_cell(const struct arrangement *how, int threads, struct cell *cell, int rounds, bool json)
 {
     qsort(cell->rate, (size_t)rounds, sizeof *cell->rate, by_value);
+    qsort(cell->cpu, (size_t)rounds, sizeof *cell->cpu, by_value);
     double median = cell->rate[rounds / 2];
+    double cpu_us = cell->cpu[rounds / 2] * 1e6;
     if (json)
-        printf("{\"threads\": %d, \"arrangement\": \"%s\", \"per_second\": %.2f, \"min\": %.2f, "
-               "\"max\": %.2f, \"us\": %.2f, \"compile_ms\": %.1f, \"resident_mb\": %.1f}\n",
-               threads, how->name, median, cell->rate[0], cell->rate[rounds - 1], threads * 1e6 / median,
-               cell->compile_ms, cell->resident_mb);
+        printf(
+            "{\"threads\": %d, \"arrangement\": \"%s\", \"per_second\": %.2f, \"min\": %.2f, "
+            "\"max\": %.2f, \"us\": %.2f, \"cpu_us\": %.2f, \"compile_ms\": %.1f, \"resident_mb\": %.1f}\n",
+            threads, how->name, median, cell->rate[0], cell->rate[rounds - 1], threads * 1e6 / median, cpu_us,
+            cell->compile_ms, cell->resident_mb);
     else
-        printf("%7d  %-20s  %10.1f  %10.1f … %-10.1f  %10.1f  %10.1f  %8.1f\n", threads, how->name, median,
-               cell->rate[0], cell->rate[rounds - 1], threads * 1e6 / median, cell->compile_ms,
-               cell->resident_mb);
+        printf("%7d  %-20s  %10.1f  %10.1f … %-10.1f  %10.1f  %10.1f  %10.1f  %8.1f\n", threads, how->name,
+               median, cell->rate[0], cell->rate[rounds - 1], threads * 1e6 / median, cpu_us,
+               cell->compile_ms, cell->resident_mb);
 }
 
 static void release(const struct openvino_library *ov, struct cell *cell)
@@ -201,7 +210,7 @@ static void compare(const struct openvino_library *ov, const ov_core_t *core, co
         prepare(ov, core, model, &arrangements[a], threads, &cells[a]);
     for (int round = 0; round < rounds; round++)
         for (int a = 0; a < ARRANGEMENTS; a++)
-            cells[a].rate[round] = measure(ov, &cells[a], threads, seconds);
+            measure(ov, &cells[a], threads, seconds, round);
     for (int a = 0; a < ARRANGEMENTS; a++) {
         print_cell(&arrangements[a], threads, &cells[a], rounds, json);
         release(ov, &cells[a]);
@@ -233,8 +242,8 @@ int main(int argc, char **argv)
     if (ov.core_create(&core) != OK || ov.core_read_model(core, argv[1], NULL, &model) != OK)
         die(&ov, argv[1]);
     if (!json)
-        printf("%d cores\nthreads  %-20s  %10s  %-23s  %10s  %10s  %8s\n", cores(), "arrangement",
-               "per second", "least … most", "us each", "compile ms", "MB");
+        printf("%d cores\nthreads  %-20s  %10s  %-25s  %10s  %10s  %10s  %8s\n", cores(), "arrangement",
+               "per second", "least … most", "us each", "cpu us", "compile ms", "MB");
     for (int threads = 1; threads <= MAX_THREADS; threads *= 2)
         compare(&ov, core, model, threads, seconds, (int)rounds, json);
     ov.model_free(model);

@@ -32,7 +32,8 @@ void json_close(struct json_writer *json, char bracket); /**< '}' or ']' */
 /** Bytes that are not UTF-8 become \udcXX, as Python's surrogateescape does, so that no path is lost. */
 void json_string(struct json_writer *json, const char *text);
 void json_uint(struct json_writer *json, uint64_t value);
-/** The shortest decimal that reads back as the same double. NaN and infinities, which JSON lacks, become 0. */
+/** The shortest decimal that reads back as the same double. NaN and infinities, which JSON lacks, become 0.
+ */
 void json_double(struct json_writer *json, double value);
 
 /** "0.1", "42.0", "1e-07": the shortest decimal that reads back as `value`, spelled as Python spells it. */

@@ -70,10 +70,12 @@ static unsigned choose_inflight(const struct layout *layout, const struct aispip
     if (all_given)
         return clamp((uint64_t)depths - options->depth[AISPIPE_STAGE_LOAD] + threads, 1, RING_MAX_ITEMS - 1);
     unsigned least = threads + layout->threads[AISPIPE_STAGE_COMPUTE] + 2;
-    return clamp(INFLIGHT_BYTES / (slot_bytes ? slot_bytes : 1), least, least > INFLIGHT_MOST ? least : INFLIGHT_MOST);
+    return clamp(INFLIGHT_BYTES / (slot_bytes ? slot_bytes : 1), least,
+                 least > INFLIGHT_MOST ? least : INFLIGHT_MOST);
 }
 
-static int check_memory(const struct layout *layout, bool full, size_t slot_bytes, struct aispipe_error *error)
+static int check_memory(const struct layout *layout, bool full, size_t slot_bytes,
+                        struct aispipe_error *error)
 {
     size_t total;
     if (__builtin_mul_overflow(slot_bytes, (size_t)layout->inflight, &total))
@@ -123,12 +125,14 @@ int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batch
     if (options->full)
         inflight = batches;
     if (inflight > batches)
-        inflight = batches ? batches : 1; /* more slots than batches would never be used */
+        inflight = batches; /* more slots than batches would never be used */
+    if (!inflight)
+        inflight = 1; /* the slot that finds the dataset empty */
     if (inflight >= RING_MAX_ITEMS)
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "%" PRIu64 " batches in flight are more than the %u that fit a ring; %s", inflight,
-                            RING_MAX_ITEMS - 1,
-                            options->full ? "use another --run_mode than full, or --limit" : "lower --inflight");
+        return aispipe_fail(
+            error, AISPIPE_INVALID, "%" PRIu64 " batches in flight are more than the %u that fit a ring; %s",
+            inflight, RING_MAX_ITEMS - 1,
+            options->full ? "use another --run_mode than full, or --limit" : "lower --inflight");
     layout->inflight = (unsigned)inflight;
     for (int i = 0; i < AISPIPE_STAGES; i++)
         layout->depth[i] = options->depth[i] && !options->full ? options->depth[i] : layout->inflight;

@@ -270,6 +270,8 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
     struct aispipe_error cause = {0};
     enum aispipe_stage at = AISPIPE_STAGE_LOAD;
     int rc = stage_load.run(&stage_workers(p, at)->thread, slot, &cause);
+    if (rc == STAGE_LAST)
+        rc = 0;
     slot->io.warmup = true;
     if (!rc) {
         at = AISPIPE_STAGE_H2D;
@@ -311,7 +313,8 @@ static int create_thread(struct worker *worker)
 static void abandon_start(struct aispipe_pipeline *p, const struct worker *worker, int reason)
 {
     struct aispipe_error error;
-    aispipe_fail(&error, AISPIPE_SYSTEM, "cannot create a thread for stage %s: %s; lower --threads or the limit on processes",
+    aispipe_fail(&error, AISPIPE_SYSTEM,
+                 "cannot create a thread for stage %s: %s; lower --threads or the limit on processes",
                  worker->stage->name, strerror(reason));
     worker_failed(p, &error);
     for (int k = 0; k < AISPIPE_STAGES; k++)
@@ -400,7 +403,7 @@ int aispipe_pipeline_tune(struct aispipe_pipeline *p, const struct aispipe_tunin
     pthread_mutex_lock(&p->tuning_mutex);
     struct aispipe_tuning *old = p->tuning;
     RCU_RELEASE(&p->tuning);
-    rcu_assign_pointer(p->tuning, fresh);
+    RCU_PUBLISH(p->tuning, fresh);
     /* Blocks until every stage thread is between two batches or waiting. call_rcu would not block, but it
      * starts a thread in the user's process that never ends. */
     if (atomic_load(&p->tuning_live))

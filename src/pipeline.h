@@ -12,16 +12,17 @@
  * Start: all slots are put into the free ring, then one thread per place is created, from save back to load,
  * so that nothing is loaded before everybody who has to work on it is there.
  *
- * End: a load thread that finds the dataset exhausted (or a stop asked for) closes the free ring and leaves; the last load thread
- * closes the ring behind it; h2d drains that ring, sees its end, leaves and closes the next; and so on to save.
+ * End: a load thread that finds the dataset exhausted (or a stop asked for) closes the free ring and leaves;
+ * the last load thread closes the ring behind it; h2d drains that ring, sees its end, leaves and closes the
+ * next; and so on to save.
  *
  * Failure: the first error is kept, `failed` is set and every ring is closed. Sleepers wake; a stage that
  * still finds a slot hands it on untouched or, where the ring is closed, drops it; every thread leaves
  * through the same door as at the end.
  *
  * Stalls: a stage that waits may ask to be woken only when `wake_batch` slots have gathered (ring.h). With
- * five rings, at most 5 × (wake_batch − 1) slots can lie in front of stages that nap. wake_batch ≤ S / 8 leaves
- * more than S / 4 slots with the stages that work, so naps never starve the stage that bounds the run.
+ * five rings, at most 5 × (wake_batch − 1) slots can lie in front of stages that nap. wake_batch ≤ S / 8
+ * leaves more than S / 4 slots with the stages that work, so naps never starve the stage that bounds the run.
  */
 #ifndef AISPIPE_PIPELINE_H
 #define AISPIPE_PIPELINE_H

@@ -2,7 +2,8 @@
 /**
  * @file rcu.h
  * liburcu's QSBR flavour, with what ThreadSanitizer has to be told about it: the library is not built with
- * the sanitizer, so the order between a reader's quiescent state and the end of a grace period is invisible to it.
+ * the sanitizer, so the order between a reader's quiescent state and the end of a grace period is invisible
+ * to it.
  */
 #ifndef AISPIPE_RCU_H
 #define AISPIPE_RCU_H
@@ -23,9 +24,13 @@ void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 #define RCU_RELEASE(address) __tsan_release(address)
 #define RCU_ACQUIRE(address) __tsan_acquire(address)
+/* rcu_assign_pointer of liburcu before 0.14 is a barrier and a volatile store, which the sanitizer takes for
+ * a race. */
+#define RCU_PUBLISH(pointer, value) __atomic_store_n(&(pointer), (value), __ATOMIC_RELEASE)
 #else
 #define RCU_RELEASE(address) ((void)(address))
 #define RCU_ACQUIRE(address) ((void)(address))
+#define RCU_PUBLISH(pointer, value) rcu_assign_pointer(pointer, value)
 #endif
 
 #endif

@@ -62,7 +62,7 @@ static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
         if (rc == 0 || errno != ETIMEDOUT)
             continue;
         if (bell_claim(bell))
-            return; /* took ourselves (or an equal) off the list: nobody owes us a permit */
+            return;      /* took ourselves (or an equal) off the list: nobody owes us a permit */
         deadline = NULL; /* claimed meanwhile: the permit is on its way */
     }
 }
@@ -73,7 +73,8 @@ static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
 static void ring_signal(const struct ring *ring, struct ring_gate *gate, bool for_room)
 {
     /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees the cell
-     * that we have just changed when it looks again after registering; both missing each other is excluded. */
+     * that we have just changed when it looks again after registering; both missing each other is excluded.
+     */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&gate->park.sleepers, memory_order_relaxed)) {
         if (bell_claim(&gate->park))

@@ -18,9 +18,9 @@
  * How waiting works. A side that finds nothing to do spins a little, then naps: it asks to be woken when
  * `wake_batch` items (or free places) have gathered, but sleeps no longer than `nap_ns`. If the nap ends and
  * there is still nothing, it parks until the next single item. So a busy pipeline pays one wake-up for many
- * batches, a slow one is woken for each batch at once, and an idle one costs nothing. Each kind of sleep has a
- * bell of its own: a counting semaphore whose waker takes the sleeper off the list before it wakes it, so that
- * one sleeper is never woken twice.
+ * batches, a slow one is woken for each batch at once, and an idle one costs nothing. Each kind of sleep has
+ * a bell of its own: a counting semaphore whose waker takes the sleeper off the list before it wakes it, so
+ * that one sleeper is never woken twice.
  *
  * The protocol is modelled and checked in tests/model/ring.pml.
  */
@@ -39,7 +39,8 @@
 enum ring_flags {
     RING_ONE_PRODUCER = 1u << 0, /**< only one thread ever pushes */
     RING_ONE_CONSUMER = 1u << 1, /**< only one thread ever pops */
-    /** Fewer items circulate than the ring has room for: nobody ever waits for room, so pops need not look. */
+    /** Fewer items circulate than the ring has room for: nobody ever waits for room, so pops need not look.
+     */
     RING_NEVER_FULL = 1u << 2,
 };
 
@@ -92,7 +93,8 @@ int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait);
 /** Waits for an item. 0, or AISPIPE_CLOSED when the ring is closed and empty. */
 int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait);
 
-/** Ends the ring: pushes fail from now on, pops drain what is there, all sleepers wake. Any thread, any number of times. */
+/** Ends the ring: pushes fail from now on, pops drain what is there, all sleepers wake. Any thread, any
+ * number of times. */
 void ring_close(struct ring *ring);
 bool ring_is_closed(const struct ring *ring);
 

@@ -34,9 +34,10 @@ static int load_model(struct aispipe_session *session, const char *path, struct 
     const struct aispipe_model_desc *desc = session->backend->describe(session->model);
     if (!desc->n_inputs || !desc->n_outputs || desc->n_inputs > AISPIPE_MAX_TENSORS ||
         desc->n_outputs > AISPIPE_MAX_TENSORS)
-        return aispipe_fail(error, AISPIPE_MODEL,
-                            "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported",
-                            path, desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
+        return aispipe_fail(
+            error, AISPIPE_MODEL,
+            "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported", path,
+            desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
     log_line(&session->log, AISPIPE_LOG_INFO, "create model description success");
     return 0;
 }

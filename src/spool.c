@@ -64,10 +64,11 @@ static int spill(struct spool *spool, struct aispipe_error *error)
         spool->fd = temporary_file();
     if (spool->fd < 0 ||
         write_all(spool->fd, (const char *)spool->buffer, spool->fill * sizeof *spool->buffer))
-        return aispipe_fail(error, AISPIPE_IO,
-                            "cannot keep the list of execution times in a temporary file: %s; make room in the "
-                            "temporary directory or point TMPDIR elsewhere",
-                            strerror(errno));
+        return aispipe_fail(
+            error, AISPIPE_IO,
+            "cannot keep the list of execution times in a temporary file: %s; make room in the "
+            "temporary directory or point TMPDIR elsewhere",
+            strerror(errno));
     spool->on_disk += spool->fill;
     spool->fill = 0;
     return 0;
@@ -159,7 +160,7 @@ static int each_duration(const struct spool *const *spools, size_t n, void (*vis
 {
     for (size_t i = 0; i < n; i++) {
         struct spool_reader reader;
-        struct interval interval;
+        struct interval interval = {0};
         int rc = spool_reader_open(&reader, spools[i], error);
         while (!rc && (rc = spool_next(&reader, &interval, error)) > 0) {
             visit(context, interval.end - interval.start);
@@ -255,7 +256,8 @@ static int union_length(const struct spool *const *spools, size_t n, uint64_t *l
     struct spool_reader *readers = calloc(n, sizeof *readers);
     struct interval *heads = calloc(n, sizeof *heads);
     bool *alive = calloc(n, sizeof *alive);
-    int rc = readers && heads && alive ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the summary");
+    int rc =
+        readers && heads && alive ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the summary");
     for (size_t i = 0; !rc && i < n; i++) {
         rc = spool_reader_open(&readers[i], spools[i], error);
         int more = rc ? 0 : spool_next(&readers[i], &heads[i], error);

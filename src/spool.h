@@ -47,9 +47,9 @@ int spool_next(struct spool_reader *reader, struct interval *interval, struct ai
 
 /**
  * min, max, median and 99th percentile of the durations of all intervals in `spools[0..n)`, exactly (by
- * counting passes over the lists, not by sorting them), and their mean. `merge`: the mean is instead the length
- * of the union of all intervals divided by their number, which stays true when executions overlap.
- * No interval at all: everything is 0.
+ * counting passes over the lists, not by sorting them), and their mean. `merge`: the mean is instead the
+ * length of the union of all intervals divided by their number, which stays true when executions overlap. No
+ * interval at all: everything is 0.
  */
 int spool_latency(const struct spool *const *spools, size_t n, bool merge, struct aispipe_latency *latency,
                   struct aispipe_error *error);

@@ -78,6 +78,5 @@ void stats_merge(const struct thread_stats *const *threads, unsigned n, uint64_t
         return;
     stage->service_mean = busy / (double)batches / 1e6;
     stage->service_p99 = service_p99_ns(threads, n, batches) / 1e6;
-    stage->queue_mean =
-        (double)total(threads, n, offsetof(struct thread_stats, level_sum)) / (double)batches;
+    stage->queue_mean = (double)total(threads, n, offsetof(struct thread_stats, level_sum)) / (double)batches;
 }

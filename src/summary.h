@@ -18,10 +18,12 @@ struct summary {
     struct aispipe_latency d2h;
     struct aispipe_run_stats run;
     uint64_t batchsize; /**< samples per execution, for the throughput figure */
-    double throughput;  /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
+    double
+        throughput; /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
+    char advice[512]; /**< the sentence that says which stage bounds the run, and what to try */
 };
 
-/** Paths of the summary file. A name's length is returned as snprintf does. */
+/** Paths for the summary file. A path's length is returned as snprintf does. */
 struct summary_files {
     size_t inputs;  /**< input files per sample */
     size_t outputs; /**< result files per sample; 0 when nothing is saved */
@@ -35,9 +37,12 @@ int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize,
                     struct aispipe_error *error);
 /** Prints both blocks as INFO lines. `transfers`: also the H2D and D2H lines. */
 void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log);
+
+/** Where summary_write writes before it renames: ".aispipe-<pid>-summary.tmp" beside `path`. */
+size_t summary_temporary(const char *path, char *temporary, size_t capacity);
 /**
- * Writes the summary file (0640), whole or not at all: beside its final name first, then renamed. Samples that were not
- * stored are left out of "filesinfo". `argv` is what the run was started with.
+ * Writes the summary file (0640), whole or not at all: beside its final name first, then renamed. Samples
+ * that were not stored are left out of "filesinfo". `argv` is what the run was started with.
  */
 int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
                   const struct summary_files *files, int argc, char *const *argv, const char *path,

@@ -66,7 +66,8 @@ static struct slot *next_slot(struct worker *worker, uint64_t *now)
     return rc ? NULL : &worker->slots[index];
 }
 
-/* False when the ring behind was closed: the run has failed, or this is the last stage and loading is over. */
+/* False when the ring behind was closed: the run has failed, or this is the last stage and loading is over.
+ */
 static bool hand_on(struct worker *worker, const struct slot *slot, uint64_t *now)
 {
     if (ring_try_push(worker->out, slot->index))
@@ -119,12 +120,14 @@ static void serve(struct worker *worker)
     struct slot *slot;
     while ((slot = next_slot(worker, &now))) {
         unsigned level = ring_level(worker->in) + 1;
-        if (work_on(worker, slot))
+        int rc = work_on(worker, slot);
+        if (rc && rc != STAGE_LAST)
             break;
         uint64_t done = clock_ns();
         stats_batch(&worker->stats, done - now, level);
         now = done;
-        if (!hand_on(worker, slot, &now) && worker->stage != &stage_save)
+        bool taken = hand_on(worker, slot, &now);
+        if (rc == STAGE_LAST || (!taken && worker->stage != &stage_save))
             break;
         RCU_RELEASE((void *)worker->tuning);
         urcu_qsbr_quiescent_state();

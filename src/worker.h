@@ -8,8 +8,8 @@
 #define AISPIPE_WORKER_H
 
 #include "ring.h"
-#include "stats.h"
 #include "stage.h"
+#include "stats.h"
 
 #include <pthread.h>
 
@@ -30,7 +30,8 @@ struct worker {
     _Atomic unsigned *alive;  /**< threads of this stage that have not ended yet */
     struct slot *slots;
     struct aispipe_tuning *const *tuning; /**< RCU-protected pointer, see aispipe_pipeline_tune */
-    /** Called once by a thread whose stage failed, with a message that is complete but for the stage's name. */
+    /** Called once by a thread whose stage failed, with a message that is complete but for the stage's name.
+     */
     void (*fail)(void *context, const struct aispipe_error *error);
     /** Called by every thread as its last action. */
     void (*ended)(void *context);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* load: takes the next batch of the dataset and fills a free slot with it. */
+#include "log.h"
 #include "stage.h"
+
+#include <inttypes.h>
 
 static int load_open(struct stage_thread *thread, struct aispipe_error *error)
 {
@@ -37,7 +40,13 @@ static int load_run(struct stage_thread *thread, struct slot *slot, struct aispi
     if (batch >= run->source.batches)
         return STAGE_END;
     assign(slot, &run->source, batch);
-    return run->source.fill(run->source.context, thread->files, batch, slot->io.inputs, error);
+    int rc = run->source.fill(run->source.context, thread->files, batch, slot->io.inputs, error);
+    if (!rc && run->log.debug)
+        log_line(&run->log, AISPIPE_LOG_DEBUG, "load batch %" PRIu64 ": samples %" PRIu64 " to %" PRIu64,
+                 batch, slot->first_sample, slot->first_sample + slot->samples - (slot->samples > 0));
+    if (rc)
+        return rc;
+    return batch + 1 == run->source.batches ? STAGE_LAST : 0;
 }
 
 const struct stage stage_load = {"load", load_open, load_close, load_run};

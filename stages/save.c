@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* save: hands the results of a batch to the sink and notes which samples are done. */
+#include "log.h"
 #include "stage.h"
+
+#include <inttypes.h>
 
 static int save_open(struct stage_thread *thread, struct aispipe_error *error)
 {
@@ -33,6 +36,9 @@ static int save_run(struct stage_thread *thread, struct slot *slot, struct aispi
                                  slot->io.outputs, error);
         if (rc)
             return rc;
+        if (run->log.debug)
+            log_line(&run->log, AISPIPE_LOG_DEBUG, "save batch %" PRIu64 ": samples %" PRIu64 " to %" PRIu64,
+                     slot->io.batch, slot->first_sample, slot->first_sample + slot->samples - 1);
     }
     mark_stored(run, slot);
     return 0;

@@ -20,8 +20,8 @@ struct run {
     struct aispipe_source source;
     struct aispipe_sink sink;
     struct aispipe_log log;
-    uint64_t loop;     /**< executions per batch, or of the whole run with split_loop */
-    bool split_loop;   /**< deal `loop` out over the batches */
+    uint64_t loop;           /**< executions per batch, or of the whole run with split_loop */
+    bool split_loop;         /**< deal `loop` out over the batches */
     _Atomic uint8_t *stored; /**< a bit per sample, or NULL */
 
     _Atomic uint64_t next_batch; /**< the next one to load */
@@ -35,21 +35,25 @@ struct run {
 /** One thread of a stage. */
 struct stage_thread {
     struct run *run;
-    unsigned index; /**< among the threads of its stage */
-    void *lane;     /**< the backend's state for this thread (h2d, compute, d2h) */
-    void *files;    /**< the source's or sink's state for this thread (load, save) */
+    unsigned index;     /**< among the threads of its stage */
+    void *lane;         /**< the backend's state for this thread (h2d, compute, d2h) */
+    void *files;        /**< the source's or sink's state for this thread (load, save) */
     struct spool times; /**< of each transfer or execution (h2d, compute, d2h) */
 };
 
-/** `run` returns this when the source has no more batches. */
+/** `run` returns this when the source has no more batches: nothing was done with the slot. */
 #define STAGE_END 1
+/** `run` returns this when it has just taken the source's last batch: the slot is handed on, then all is
+ * over. (Finding out with the next slot would be too late where there are only as many slots as batches.) */
+#define STAGE_LAST 2
 
 struct stage {
     const char *name;
     /** Makes lane, files and times. May fail half-way: close is called in any case. */
     int (*open)(struct stage_thread *thread, struct aispipe_error *error);
     void (*close)(struct stage_thread *thread);
-    /** 0, STAGE_END, or a negative status with the reason (stage, batch and file are added by the caller). */
+    /** 0, STAGE_END, STAGE_LAST, or a negative status with the reason (stage, batch and file are added by the
+     * caller). */
     int (*run)(struct stage_thread *thread, struct slot *slot, struct aispipe_error *error);
 };
 

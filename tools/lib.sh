@@ -197,7 +197,7 @@ packages_for()
     apt-get:cmocka) echo libcmocka-dev ;;
     dnf:compiler) echo gcc glibc-devel ;;
     dnf:sanitizers) echo libasan libubsan libtsan ;;
-    dnf:pkg-config) echo pkgconf ;;
+    dnf:pkg-config) echo /usr/bin/pkg-config ;;
     dnf:ninja) echo ninja-build ;;
     dnf:python) echo python3 python3-pip ;;
     dnf:urcu) echo 'pkgconfig(liburcu-qsbr)' ;;
@@ -422,7 +422,8 @@ configure()
 {
     directory=$1
     shift
-    wish="$root $*"
+    # The engine's place is compiled in, and changes with its version.
+    wish="$root $* $(echo .venv/lib/python3*/site-packages/openvino/libs/libopenvino_c.so*)"
     if [ -f "$directory/build.ninja" ] && [ -f "$directory/meson-private/coredata.dat" ]; then
         if [ ! -f "$directory/aispipe-configured" ] || [ "$(cat "$directory/aispipe-configured")" = "$wish" ]; then
             return 0
@@ -434,8 +435,10 @@ configure()
     printf '%s\n' "$wish" >"$directory/aispipe-configured"
 }
 
-# compile DIRECTORY: prints nothing; DIRECTORY/logs/compile.log.
+# compile DIRECTORY [TARGET…]: prints nothing; DIRECTORY/logs/compile.log.
 compile()
 {
-    logged "$1/logs/compile.log" meson compile -C "$1"
+    directory=$1
+    shift
+    logged "$directory/logs/compile.log" meson compile -C "$directory" "$@"
 }

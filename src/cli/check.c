@@ -84,7 +84,13 @@ static int check_access(const char *option, const char *path, int mode, struct a
 static int fail_stat(const char *option, const char *path, struct aispipe_error *error)
 {
     struct shown shown;
-    if (errno == ENOENT || errno == ENOTDIR)
+    if (errno == ENOTDIR)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --%s: '%s' cannot exist, because a part of it that should be a directory is "
+            "a file; check the path",
+            option, show(&shown, path));
+    if (errno == ENOENT)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --%s: '%s' does not exist; check the path (it is taken as written, from "
                             "the working directory)",

@@ -58,14 +58,13 @@ static size_t body_of(const char *typed, size_t length, char body[MAX_BODY])
     size_t dashes = 0;
     while (dashes < length && typed[dashes] == '-')
         dashes++;
-    size_t n = length - dashes;
-    if (n > MAX_BODY)
+    if (length - dashes > MAX_BODY)
         return 0;
-    for (size_t i = 0; i < n; i++) {
-        char letter = typed[dashes + i];
-        body[i] = letter == '-' ? '_' : (char)tolower((unsigned char)letter);
+    for (size_t i = dashes; i < length; i++) {
+        char letter = typed[i];
+        body[i - dashes] = letter == '-' ? '_' : (char)tolower((unsigned char)letter);
     }
-    return n;
+    return length - dashes;
 }
 
 static unsigned least(unsigned a, unsigned b)
@@ -120,7 +119,8 @@ static void consider(struct nearest *nearest, const char *spelling)
 
 const char *option_suggest(const char *typed, size_t length, char *text, size_t capacity)
 {
-    struct nearest nearest = {.distance = MAX_BODY, .text = text, .capacity = capacity};
+    struct nearest nearest = {.distance = MAX_BODY, .capacity = capacity};
+    nearest.text = text;
     nearest.body_length = body_of(typed, length, nearest.body);
     if (!nearest.body_length)
         return NULL;

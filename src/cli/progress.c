@@ -46,7 +46,10 @@ static double fraction_done(const struct aispipe_run_stats *stats)
 /* Rounded down: 100 % is said when everything is done and not before. */
 static unsigned percent_done(const struct aispipe_run_stats *stats)
 {
-    return (unsigned)(fraction_done(stats) * 100);
+    if (!stats->samples_total)
+        return 0;
+    unsigned __int128 percent = (unsigned __int128)stats->samples * 100 / stats->samples_total;
+    return percent < 100 ? (unsigned)percent : 100;
 }
 
 static void add_rate(struct line *line, const struct aispipe_run_stats *stats, const char *unit)
@@ -77,10 +80,11 @@ static void add_time_left(struct line *line, const struct aispipe_run_stats *sta
     }
 }
 
-/* "  load 3/8 h2d 0/4 …", or with first letters only. A stage without a ring is passed over. */
-static void add_rings(struct line *line, const struct aispipe_run_stats *stats, bool letters)
+/* "load 3/8 h2d 0/4 …" behind `separator`, or with first letters only. A stage without a ring is passed over.
+ */
+static void add_rings(struct line *line, const struct aispipe_run_stats *stats, const char *separator,
+                      bool letters)
 {
-    const char *separator = "  ";
     for (int stage = 0; stage < AISPIPE_STAGES; stage++) {
         const struct aispipe_stage_stats *ring = &stats->stage[stage];
         const char *name = aispipe_stage_name((enum aispipe_stage)stage);
@@ -117,7 +121,7 @@ static void add_detail(struct line *line, const struct aispipe_run_stats *stats,
         add_time_left(line, stats);
     }
     if (detail >= DETAIL_LETTERS)
-        add_rings(line, stats, detail == DETAIL_LETTERS);
+        add_rings(line, stats, "  ", detail == DETAIL_LETTERS);
 }
 
 /* The most that fits into `columns`. Everything in it is ASCII, so bytes are columns. */
@@ -144,7 +148,7 @@ static void compose_plain(struct line *line, const struct aispipe_run_stats *sta
     add(line, ", ");
     add_time_left(line, stats);
     add(line, ", rings");
-    add_rings(line, stats, false);
+    add_rings(line, stats, " ", false);
     add(line, "\n");
 }
 
@@ -196,6 +200,8 @@ static void draw(struct progress *progress, const struct aispipe_run_stats *stat
     if (before > drawn)
         add(&line, "%*s", (int)(before - drawn), "");
     add(&line, "%s", end);
+    /* Before and after: a thread that clears in between must neither miss the line nor be forgotten. */
+    atomic_store(&progress->columns, drawn > before ? drawn : before);
     write_line(progress, line.text, line.length);
     atomic_store(&progress->columns, drawn);
 }

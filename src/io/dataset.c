@@ -3,6 +3,7 @@
 
 #include "io/dir_scan.h"
 #include "io/file_list.h"
+#include "io/file_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,9 @@ struct directory {
 struct dataset {
     size_t n_inputs;
     uint64_t samples;
-    uint64_t files_per_input; /* ≥ samples: what --limit leaves out stays in the list */
-    struct file_list files;   /* those of input 0, then those of input 1, … */
-    char *paths;              /* what the user gave, cut at the commas into strings */
+    uint64_t files_per_input;      /* ≥ samples: what --limit leaves out stays in the list */
+    struct file_list files;        /* those of input 0, then those of input 1, … */
+    char *paths;                   /* what the user gave, cut at the commas into strings */
     struct directory *directories; /* one per input; NULL for files given one by one */
 };
 
@@ -66,11 +67,11 @@ static int classify(const char *paths, size_t items, bool *directories, struct a
         if (i == 0)
             *directories = directory;
         else if (directory != *directories)
-            return aispipe_fail(error, AISPIPE_INVALID,
-                                "input mixes files and directories ('%s' is a %s, '%s' a %s); give only files "
-                                "or one directory per input of the model",
-                                paths, *directories ? "directory" : "file", path,
-                                directory ? "directory" : "file");
+            return aispipe_fail(
+                error, AISPIPE_INVALID,
+                "input mixes files and directories ('%s' is a %s, '%s' a %s); give only files "
+                "or one directory per input of the model",
+                paths, *directories ? "directory" : "file", path, directory ? "directory" : "file");
     }
     return 0;
 }
@@ -140,8 +141,8 @@ static int plan_files(struct dataset *dataset, size_t items, struct aispipe_erro
         int ending = file_ending_of(path, length);
         if (ending < 0)
             return aispipe_fail(error, AISPIPE_INVALID,
-                                "input file '%s' has an unknown ending; file names must end in one of %s", path,
-                                FILE_ENDINGS_TEXT);
+                                "input file '%s' has an unknown ending; file names must end in one of %s",
+                                path, FILE_ENDINGS_TEXT);
         int rc = file_list_add(&dataset->files, path, length, ending, error);
         if (rc)
             return rc;
@@ -173,16 +174,15 @@ static int check_stems(const struct dataset *dataset, struct aispipe_error *erro
     int found = file_list_same_stem(&dataset->files, dataset->samples, &left, &right, error);
     if (found <= 0)
         return found;
-    char one[FILE_NAME_MAX];
-    char other[FILE_NAME_MAX];
-    char stem[FILE_NAME_MAX];
-    dataset_path(dataset, 0, left, one, sizeof one);
-    dataset_path(dataset, 0, right, other, sizeof other);
+    struct file_label one;
+    struct file_label other;
+    char stem[256];
     dataset_stem(dataset, left, stem, sizeof stem);
+    file_one_line(stem);
     return aispipe_fail(error, AISPIPE_INVALID,
-                        "input files '%.700s' and '%.700s' would both have their results saved as '%.255s_0'; "
-                        "rename one of them, or run them separately",
-                        one, other, stem);
+                        "input files '%s' and '%s' would both have their results saved as '%s_0'; rename one "
+                        "of them, or run them separately",
+                        file_label(&one, dataset, 0, left), file_label(&other, dataset, 0, right), stem);
 }
 
 /* ---------------------------------------------------------------- the plan */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/dir_scan.h"
 
+#include "io/file_text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,8 +22,13 @@ static int is_regular(int fd, const char *path, const struct dirent64 *entry, st
     struct stat status;
     if (fstatat(fd, entry->d_name, &status, 0) == 0)
         return S_ISREG(status.st_mode);
-    return aispipe_fail(error, AISPIPE_IO, "cannot look at input file '%s/%s': %s", path, entry->d_name,
-                        strerror(errno));
+    int error_number = errno;
+    char name[sizeof entry->d_name];
+    memcpy(name, entry->d_name, strlen(entry->d_name) + 1);
+    file_one_line(name);
+    return aispipe_fail(error, AISPIPE_IO,
+                        "cannot look at input file '%s/%s': %s; remove it or mend the link", path, name,
+                        strerror(error_number));
 }
 
 static int add_entries(int fd, const char *path, const char *buffer, size_t bytes, struct file_list *files,

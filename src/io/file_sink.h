@@ -31,9 +31,13 @@ struct file_sink;
  * store() writes `<stem>_<output index>.<bin|npy|txt>[.zst]`, mode 0640, beside the final name first
  * (".aispipe-<pid>-<thread>.tmp" in the same directory) and renames when it is complete. On any failure
  * the temporary file is removed and the error names file, reason and, for a full disk, what to do.
+ * A piece keeps the cut axis: (4, 10) for 4 samples is saved as four times (1, 10).
+ * NPY: what numpy.save writes, byte for byte; bfloat16, which NumPy lacks, as "<V2", which is what the Python
+ * packages that add the type make of it.
  * TXT: one row per index of the flattened leading axes (a scalar or vector is one row), each value followed
- * by one blank, each row by a newline;
+ * by one blank, each row by a newline; a tensor without elements is an empty file;
  * "%f" for float types, "%d" (or its unsigned or 64-bit form) for the rest.
+ * A process has one sink at a time in a directory: the temporary names are numbered from 0 in each.
  */
 int file_sink_open(const struct file_sink_options *options, const struct aispipe_model_desc *model,
                    struct file_sink **sink, struct aispipe_error *error);

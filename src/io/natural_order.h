@@ -24,7 +24,8 @@ int natural_compare(const char *left, const char *right);
  */
 struct natural_key natural_key(const char *name);
 
-/** How many bytes, at most `limit`, `left` and `right` have in common at their start, letters without case. */
+/** How many bytes, at most `limit`, `left` and `right` have in common at their start, letters without case.
+ */
 size_t natural_common(const char *left, const char *right, size_t limit);
 
 /**

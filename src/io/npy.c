@@ -140,9 +140,10 @@ static enum aispipe_dtype dtype_of(char kind, uint64_t number)
         unsigned char bytes;
         enum aispipe_dtype dtype;
     } known[] = {
-        {'f', 4, AISPIPE_FLOAT32}, {'f', 2, AISPIPE_FLOAT16},  {'f', 8, AISPIPE_FLOAT64}, {'i', 1, AISPIPE_INT8},
-        {'i', 2, AISPIPE_INT16},   {'i', 4, AISPIPE_INT32},    {'i', 8, AISPIPE_INT64},   {'u', 1, AISPIPE_UINT8},
-        {'u', 2, AISPIPE_UINT16},  {'u', 4, AISPIPE_UINT32},   {'u', 8, AISPIPE_UINT64},  {'b', 1, AISPIPE_BOOL},
+        {'f', 4, AISPIPE_FLOAT32}, {'f', 2, AISPIPE_FLOAT16},  {'f', 8, AISPIPE_FLOAT64},
+        {'i', 1, AISPIPE_INT8},    {'i', 2, AISPIPE_INT16},    {'i', 4, AISPIPE_INT32},
+        {'i', 8, AISPIPE_INT64},   {'u', 1, AISPIPE_UINT8},    {'u', 2, AISPIPE_UINT16},
+        {'u', 4, AISPIPE_UINT32},  {'u', 8, AISPIPE_UINT64},   {'b', 1, AISPIPE_BOOL},
         {'?', 1, AISPIPE_BOOL},    {'V', 2, AISPIPE_BFLOAT16},
     };
     /* NumPy has no bfloat16; the extension types that add it are saved as two untyped bytes. */
@@ -188,7 +189,8 @@ static int interpret_descr(struct npy_header *header, struct aispipe_error *erro
         order = *at++;
     char kind = *at ? *at++ : '\0';
     if (kind == 'O')
-        return bad(error, "the array holds Python objects ('descr' is '|O'), which are refused; save numbers");
+        return bad(error,
+                   "the array holds Python objects ('descr' is '|O'), which are refused; save numbers");
     uint64_t number = kind == '?' ? 1 : 0;
     for (; is_digit(*at); at++) {
         number = number * 10 + (uint64_t)(*at - '0');
@@ -262,7 +264,9 @@ static int take_dictionary(struct cursor *cursor, struct npy_header *header, str
         return bad(error, "there is something behind the dictionary");
     if (seen != 7)
         return aispipe_fail(error, AISPIPE_FORMAT, "npy header: '%s' is missing",
-                            !(seen & 1) ? "descr" : !(seen & 2) ? "fortran_order" : "shape");
+                            !(seen & 1)   ? "descr"
+                            : !(seen & 2) ? "fortran_order"
+                                          : "shape");
     return 0;
 }
 
@@ -284,8 +288,9 @@ static int count_payload(struct npy_header *header, struct aispipe_error *error)
     }
     char shape[512];
     npy_format_shape(header->rank, header->dims, shape, sizeof shape);
-    return aispipe_fail(error, AISPIPE_FORMAT, "npy header: an array of shape %s and type '%s' needs 2^63 bytes or more",
-                        shape, header->descr);
+    return aispipe_fail(error, AISPIPE_FORMAT,
+                        "npy header: an array of shape %s and type '%s' needs 2^63 bytes or more", shape,
+                        header->descr);
 }
 
 /* Reads what comes before the dictionary. 0, bytes needed, or an error, as npy_parse. */
@@ -309,8 +314,9 @@ static long parse_preamble(const unsigned char *data, size_t length, size_t *sta
         bytes |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     *end = *start + bytes;
     if (*end > NPY_MAX_HEADER)
-        return aispipe_fail(error, AISPIPE_FORMAT, "npy header: it claims to be %zu bytes long; at most %d are read",
-                            *end, NPY_MAX_HEADER);
+        return aispipe_fail(error, AISPIPE_FORMAT,
+                            "npy header: it claims to be %zu bytes long; at most %d are read", *end,
+                            NPY_MAX_HEADER);
     return length < *end ? (long)*end : 0;
 }
 

@@ -60,8 +60,8 @@ size_t npy_format_header(enum aispipe_dtype dtype, int rank, const int64_t *dims
     npy_format_shape(rank, dims, shape, sizeof shape);
     char *text = header + PREAMBLE;
     size_t length =
-        (size_t)snprintf(text, NPY_MAX_HEADER - PREAMBLE, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
-                         descr_of(dtype), shape);
+        (size_t)snprintf(text, NPY_MAX_HEADER - PREAMBLE,
+                         "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr_of(dtype), shape);
     if (rank > 0) {
         int digits = snprintf(NULL, 0, "%lld", (long long)dims[0]);
         memset(text + length, ' ', (size_t)(GROWTH_DIGITS - digits));

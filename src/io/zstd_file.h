@@ -24,7 +24,8 @@ struct zstd_reader {
 /** Begins to read the file open at `fd`. Returns 0 or an errno. */
 int zstd_reader_begin(struct zstd_reader *reader, int fd);
 /**
- * Decompresses the next `bytes` bytes; fewer (`*got`) only where the contents end. Returns 0, or an errno with
+ * Decompresses the next `bytes` bytes; fewer (`*got`) only where the contents end. Returns 0, or an errno
+ * with
  * `*problem` NULL, or −1 with `*problem` saying what is wrong with the contents. Memory is bounded
  * whatever the file claims.
  */

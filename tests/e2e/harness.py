@@ -42,7 +42,6 @@ class Run:
     stderr: str
     wall: float  # seconds
     cpu: float  # seconds, user and system
-    max_rss: int  # bytes
 
     @property
     def lines(self) -> list:
@@ -82,19 +81,20 @@ def environment(extra=None) -> dict:
 class Process:
     """A run that is still going. Output goes to files, so that no pipe can fill up and stall it."""
 
-    def __init__(self, arguments, env=None, cwd=None, stdin=None, program=None):
-        self.command = [program or PROGRAM] + [str(a) for a in arguments]
+    def __init__(self, arguments, env=None, cwd=None, before_exec=None):
+        self.command = [PROGRAM] + [str(a) for a in arguments]
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             self.command,
-            stdin=stdin or subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
             env=environment(env),
             cwd=cwd,
             umask=0o022,
+            preexec_fn=before_exec,
         )
 
     def signal(self, number) -> None:
@@ -103,7 +103,17 @@ class Process:
     def read_stdout(self) -> str:
         return os.pread(self._out.fileno(), 1 << 24, 0).decode("utf-8", "replace")
 
-    def wait(self, timeout=60.0) -> Run:
+    def alive(self) -> bool:
+        """Whether it still runs. Unlike poll(), this leaves its status and its times for wait()."""
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def peak_memory(self) -> int:
+        """Bytes of memory it has had at most, so far; 0 when it has ended. (The figure that wait4 gives is of no
+        use: it begins with the memory of the Python process that started it.)"""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return sum(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+    def wait(self, timeout=20.0) -> Run:
         """Waits for the end; a run that does not end is killed, and the test fails."""
         hung = threading.Event()
 
@@ -127,7 +137,6 @@ class Process:
             self._slurp(self._err),
             wall,
             usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024,
         )
         assert not hung.is_set(), f"did not end within {timeout} s{run}"
         assert not SANITIZER_REPORTS.search(run.stderr), run
@@ -146,7 +155,7 @@ def start(*arguments, **how) -> Process:
     return Process(arguments, **how)
 
 
-def aispipe(*arguments, status=0, timeout=60.0, **how) -> Run:
+def aispipe(*arguments, status=0, timeout=20.0, **how) -> Run:
     """Runs the program to its end. `status`: what it must exit with; None: anything."""
     run = Process(arguments, **how).wait(timeout * (5 if SANITIZED else 1))
     if status is not None:

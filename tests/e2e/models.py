@@ -378,6 +378,12 @@ def sim_tensor(name, dtype="float32", shape=(1, 16)) -> dict:
     return {"name": name, "dtype": dtype, "shape": list(shape)}
 
 
+def sim_stage(spin=False, **given) -> dict:
+    """How a stage of the simulated device behaves: latency_us, bytes_per_s, jitter_us, seed, spin (instead of
+    sleeping), fail_at, hang_at, hang_ms. At batch fail_at it fails, before batch hang_at it stands still."""
+    return {**given, "wait": "spin" if spin else "sleep"}
+
+
 def sim_model(path: Path, inputs=None, outputs=None, **stages) -> Path:
     """Writes a model for the simulated device; `stages` are h2d, compute and d2h, each a dict."""
     document = {

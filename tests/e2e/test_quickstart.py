@@ -2,7 +2,6 @@
 """The digits example: its gradients, its ONNX export, its data files, its accuracy script, and the sentences
 with which the two set-up commands refuse a machine they cannot set up. Nothing is installed here."""
 
-import os
 import pathlib
 import shutil
 import subprocess
@@ -149,3 +148,48 @@ def test_accuracy_refuses_unusable_results(tmp_path, damage):
     refused = run_accuracy(tmp_path)
     assert refused.returncode == 1
     assert len(refused.stderr.strip().splitlines()) == 1
+
+
+# --- the two commands, where they cannot go on ---------------------------------------------------------------
+
+BASIC = "sh dirname pwd id sed awk df mkdir cat grep tail env rm touch find wc cksum basename".split()
+
+
+@pytest.fixture
+def bare_clone(tmp_path):
+    """A clone on a machine that has neither compiler nor package manager: runs a command of tools/ there."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in BASIC:
+        (tools / name).symlink_to(shutil.which(name))
+    clone = tmp_path / "a clone"
+    shutil.copytree(ROOT / "tools", clone / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run(*command):
+        arguments = [str(tools / "sh"), str(clone / "tools" / command[0]), *command[1:]]
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=60, env={"PATH": str(tools)})
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["quickstart", "check"])
+def test_set_up_names_what_is_missing_and_cannot_be_installed(bare_clone, command):
+    refused = bare_clone(command)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.strip().splitlines()
+    assert line.startswith(f"{command}: missing here:") and "neither apt-get nor dnf" in line
+    assert " compiler " in line and " meson " in line
+
+
+@pytest.mark.parametrize("command", ["quickstart", "check"])
+def test_set_up_refuses_unknown_arguments(bare_clone, command):
+    refused = bare_clone(command, "bogus")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.strip().splitlines()
+    assert line.startswith(f"{command}: unknown ") and "'bogus'" in line
+
+
+@pytest.mark.parametrize("command", ["quickstart", "check"])
+def test_set_up_explains_itself(bare_clone, command):
+    helped = bare_clone(command, "--help")
+    assert helped.returncode == 0 and f"sh tools/{command}" in helped.stdout and helped.stderr == ""

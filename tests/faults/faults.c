@@ -21,7 +21,11 @@
  * decides. Standard output and standard error are never made to fail, so that the program can still say what
  * is wrong. Nothing here allocates, and nothing is counted before the constructor has run.
  */
+/* Both open and open64, stat and stat64, … are defined below: none of them may be a name for the other. */
+#undef _FILE_OFFSET_BITS
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -682,11 +686,9 @@ void *calloc(size_t count, size_t size)
     return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : real_calloc(count, size);
 }
 
-void *realloc(void *memory, size_t size)
+static void *realloc_untouched(void *memory, size_t size)
 {
     if (!resolve_allocator())
-        return NULL;
-    if (FAILS(GROUP_MALLOC, -1, NULL))
         return NULL;
     if (!in_pool(memory))
         return real_realloc(memory, size);
@@ -695,6 +697,11 @@ void *realloc(void *memory, size_t size)
     if (moved)
         memcpy(moved, memory, size < rest ? size : rest);
     return moved;
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : realloc_untouched(memory, size);
 }
 
 void *reallocarray(void *memory, size_t count, size_t size)
@@ -706,7 +713,7 @@ void *reallocarray(void *memory, size_t count, size_t size)
     }
     if (FAILS(GROUP_MALLOC, -1, NULL))
         return NULL;
-    return resolve_allocator() ? real_realloc(memory, bytes) : NULL;
+    return realloc_untouched(memory, bytes);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The OpenVINO backend. Device memory is host memory: the engine reads and writes the buffers of the batch
+ * slots, so there is no h2d and no d2h. A lane is an infer request, which runs in the stage's own thread; the
+ * tensors of a slot are made once, and set on the request only when it gets another slot than last time.
+ */
+#include "log.h"
+#include "openvino_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The tensors of a slot: inputs, then outputs, each a view of the slot's memory. */
+struct openvino_io {
+    uint64_t serial; /* tells slots apart for good; an address may be used again */
+    ov_tensor_t *tensors[];
+};
+
+struct openvino_lane {
+    const struct openvino_model *model;
+    ov_infer_request_t *request;
+    uint64_t serial; /* of the io whose tensors are set; 0: none */
+};
+
+/* ---------------------------------------------------------------- the device */
+
+static void openvino_close(void *opened)
+{
+    struct openvino_device *device = opened;
+    if (device->core)
+        device->ov.core_free(device->core);
+    for (size_t i = 0; i < device->n_options; i++)
+        free(device->options[i].key);
+    free(device->options);
+    free(device->name);
+    free(device);
+}
+
+const char *openvino_option(const struct openvino_device *device, const char *key)
+{
+    for (size_t i = device->n_options; i-- > 0;)
+        if (strcmp(device->options[i].key, key) == 0)
+            return device->options[i].value;
+    return NULL;
+}
+
+static int copy_options(struct openvino_device *device, const struct aispipe_backend_config *config,
+                        struct aispipe_error *error)
+{
+    /* Room is left for what the backend sets itself. */
+    if (config->n_engine_options > OPENVINO_MAX_OPTIONS - 8)
+        return aispipe_fail(error, AISPIPE_INVALID, "%zu engine options were given; at most %d are possible",
+                            config->n_engine_options, OPENVINO_MAX_OPTIONS - 8);
+    device->options = calloc(config->n_engine_options + 1, sizeof *device->options);
+    for (size_t i = 0; device->options && i < config->n_engine_options; i++) {
+        const char *text = config->engine_options[i];
+        const char *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return aispipe_fail(error, AISPIPE_INVALID, "engine option '%s' is not of the form KEY=VALUE",
+                                text);
+        char *copy = strdup(text);
+        if (!copy)
+            return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for engine options");
+        copy[equals - text] = '\0';
+        device->options[device->n_options++] =
+            (struct openvino_option){.key = copy, .value = copy + (equals - text) + 1};
+    }
+    return device->options ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for engine options");
+}
+
+/* "GPU" with device 1 is OpenVINO's "GPU.1". There is one CPU: an id changes nothing about it. */
+static int name_device(struct openvino_device *device, const struct aispipe_backend_config *config,
+                       struct aispipe_error *error)
+{
+    const char *name = config->engine_device && *config->engine_device ? config->engine_device : "CPU";
+    bool numbered = strcmp(name, "GPU") == 0 || strcmp(name, "NPU") == 0;
+    int length = 0;
+    if (numbered && config->device_id > 0)
+        length = asprintf(&device->name, "%s.%d", name, config->device_id);
+    else
+        device->name = strdup(name);
+    if (length < 0)
+        device->name = NULL;
+    device->is_cpu = strcmp(name, "CPU") == 0;
+    return device->name ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a device's name");
+}
+
+/*
+ * Lists the devices that the machine has. Returns whether ours is one of them: there are plugins that load
+ * without their hardware and fail only when they compile. "GPU" stands for "GPU.0" and its like.
+ */
+static bool list_devices(const struct openvino_device *device, char *text, size_t capacity)
+{
+    ov_available_devices_t devices = {0};
+    size_t used = 0;
+    size_t length = strlen(device->name);
+    bool found = false;
+    (void)snprintf(text, capacity, "none");
+    if (device->ov.core_get_available_devices(device->core, &devices) != OK)
+        return false;
+    for (size_t i = 0; i < devices.size && used < capacity; i++) {
+        const char *name = devices.devices[i];
+        used += (size_t)snprintf(text + used, capacity - used, "%s%s", i ? ", " : "", name);
+        found |= strncmp(name, device->name, length) == 0 && (name[length] == '\0' || name[length] == '.');
+        /* A single GPU is listed without the number that it may be asked for by. */
+        found |=
+            strncmp(name, device->name, strlen(name)) == 0 && strcmp(device->name + strlen(name), ".0") == 0;
+    }
+    device->ov.available_devices_free(&devices);
+    return found;
+}
+
+/* Devices that only hand on to others: "AUTO", "HETERO:GPU,CPU". */
+static bool is_virtual(const char *name)
+{
+    static const char *const names[] = {"AUTO", "MULTI", "HETERO", "BATCH"};
+    size_t length = strcspn(name, ":");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == length && strncmp(name, names[i], length) == 0)
+            return true;
+    return false;
+}
+
+/* Whether `word` is in a list whose separators are anything but capitals, digits and underscores. */
+static bool lists(const char *text, const char *word)
+{
+    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    size_t length = strlen(word);
+    for (const char *at = text; *at;) {
+        size_t span = strspn(at, name);
+        if (span == length && strncmp(at, word, length) == 0)
+            return true;
+        at += span ? span : 1;
+    }
+    return false;
+}
+
+static int no_device(const struct openvino_device *device, const char *reason, struct aispipe_error *error)
+{
+    char devices[256];
+    (void)list_devices(device, devices, sizeof devices);
+    return aispipe_fail(error, AISPIPE_DEVICE, "engine device '%s' cannot be used: %s; available: %s",
+                        device->name, reason, devices);
+}
+
+/* Asks the device for the properties it knows: that tells whether it exists, too. */
+static int probe_device(struct openvino_device *device, struct aispipe_error *error)
+{
+    bool forwards = is_virtual(device->name);
+    char *properties = NULL;
+    char text[OPENVINO_REASON];
+    /* "HETERO:GPU,CPU" can be asked as "HETERO" only. */
+    (void)snprintf(text, sizeof text, "%.*s", (int)strcspn(device->name, ":"), device->name);
+    ov_status_e status =
+        device->ov.core_get_property(device->core, text, "SUPPORTED_PROPERTIES", &properties);
+    if (status != OK)
+        return no_device(device, openvino_reason(&device->ov, status, text), error);
+    device->takes_precision_hint = forwards || lists(properties, "INFERENCE_PRECISION_HINT");
+    device->ov.free(properties);
+    if (!forwards && !device->is_cpu && !list_devices(device, text, sizeof text))
+        return no_device(device, "this machine has none", error);
+    return 0;
+}
+
+static int create_core(struct openvino_device *device, struct aispipe_error *error)
+{
+    ov_status_e status = device->ov.core_create(&device->core);
+    char reason[OPENVINO_REASON];
+    if (status == OK)
+        return 0;
+    device->core = NULL;
+    return aispipe_fail(error, AISPIPE_DEVICE, "OpenVINO (%s) cannot be started: %s", device->ov.path,
+                        openvino_reason(&device->ov, status, reason));
+}
+
+static int openvino_open(const struct aispipe_backend_config *config, void **result,
+                         struct aispipe_error *error)
+{
+    *result = NULL;
+    struct openvino_device *device = calloc(1, sizeof *device);
+    if (!device)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a device");
+    device->log = config->log;
+    device->lanes = config->compute_threads ? config->compute_threads : 1;
+    int rc = copy_options(device, config, error);
+    if (!rc)
+        rc = name_device(device, config, error);
+    if (!rc)
+        rc = openvino_library_open(&device->ov, error);
+    if (!rc)
+        rc = create_core(device, error);
+    if (!rc)
+        rc = probe_device(device, error);
+    if (rc) {
+        openvino_close(device);
+        return rc;
+    }
+    log_line(&device->log, AISPIPE_LOG_DEBUG, "OpenVINO library %s, device %s", device->ov.path,
+             device->name);
+    *result = device;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- slots */
+
+static const struct aispipe_model_desc *openvino_describe(const void *model)
+{
+    return &((const struct openvino_model *)model)->desc;
+}
+
+static void openvino_io_destroy(void *loaded, struct aispipe_io *io)
+{
+    struct openvino_model *model = loaded;
+    struct openvino_io *own = io->device;
+    for (size_t i = 0; own && i < model->desc.n_inputs + model->desc.n_outputs; i++)
+        if (own->tensors[i])
+            model->device->ov.tensor_free(own->tensors[i]);
+    free(own);
+    io->device = NULL;
+}
+
+static ov_status_e wrap(const struct openvino_model *model, size_t i, void *memory, ov_tensor_t **tensor)
+{
+    struct aispipe_tensor_desc *desc = &model->tensors[i];
+    ov_shape_t shape = {.rank = desc->rank, .dims = desc->dims};
+    return model->device->ov.tensor_create_from_host_ptr(model->types[i], shape, memory, tensor);
+}
+
+static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error)
+{
+    struct openvino_model *model = loaded;
+    size_t inputs = model->desc.n_inputs;
+    size_t n = inputs + model->desc.n_outputs;
+    struct openvino_io *own = calloc(1, sizeof *own + n * sizeof *own->tensors);
+    if (!own)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
+    own->serial = ++model->ios;
+    io->device = own;
+    for (size_t i = 0; i < n; i++) {
+        void *memory = i < inputs ? io->inputs[i] : io->outputs[i - inputs];
+        ov_status_e status = wrap(model, i, memory, &own->tensors[i]);
+        if (status != OK) {
+            char reason[OPENVINO_REASON];
+            openvino_reason(&model->device->ov, status, reason);
+            own->tensors[i] = NULL;
+            openvino_io_destroy(model, io);
+            return aispipe_fail(error, AISPIPE_DEVICE, "no tensor for '%s': %s", model->tensors[i].name,
+                                reason);
+        }
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- execution */
+
+static int openvino_lane_create(void *loaded, enum aispipe_lane_kind kind, unsigned index, void **result,
+                                struct aispipe_error *error)
+{
+    struct openvino_model *model = loaded;
+    const struct openvino_library *ov = &model->device->ov;
+    *result = NULL;
+    if (kind != AISPIPE_LANE_COMPUTE)
+        return 0;
+    struct openvino_lane *lane = calloc(1, sizeof *lane);
+    if (!lane)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a compute thread");
+    lane->model = model;
+    /* More lanes than were announced share the models: slower, still right. */
+    const ov_compiled_model_t *compiled = model->compiled[index % model->n_compiled];
+    ov_status_e status = ov->compiled_model_create_infer_request(compiled, &lane->request);
+    if (status != OK) {
+        char reason[OPENVINO_REASON];
+        free(lane);
+        return aispipe_fail(error, AISPIPE_DEVICE, "no infer request for compute thread %u: %s", index,
+                            openvino_reason(ov, status, reason));
+    }
+    *result = lane;
+    return 0;
+}
+
+static void openvino_lane_destroy(void *loaded, void *created)
+{
+    struct openvino_model *model = loaded;
+    struct openvino_lane *lane = created;
+    if (!lane)
+        return;
+    model->device->ov.infer_request_free(lane->request);
+    free(lane);
+}
+
+static ov_status_e set_tensors(const struct openvino_lane *lane, const struct openvino_io *own,
+                               size_t *failed)
+{
+    const struct openvino_model *model = lane->model;
+    const struct openvino_library *ov = &model->device->ov;
+    size_t inputs = model->desc.n_inputs;
+    ov_status_e status = OK;
+    for (size_t i = 0; status == OK && i < inputs; i++) {
+        *failed = i;
+        status = ov->infer_request_set_input_tensor_by_index(lane->request, i, own->tensors[i]);
+    }
+    for (size_t i = 0; status == OK && i < model->desc.n_outputs; i++) {
+        *failed = inputs + i;
+        if (model->handed_through[i] < 0)
+            status = ov->infer_request_set_output_tensor_by_index(lane->request, i, own->tensors[inputs + i]);
+    }
+    return status;
+}
+
+/* Binds the request to the slot, unless it ran the same slot last time. */
+static int bind(struct openvino_lane *lane, const struct openvino_io *own, struct aispipe_error *error)
+{
+    if (lane->serial == own->serial)
+        return 0;
+    size_t failed = 0;
+    lane->serial = 0;
+    ov_status_e status = set_tensors(lane, own, &failed);
+    char reason[OPENVINO_REASON];
+    if (status != OK)
+        return aispipe_fail(error, AISPIPE_DEVICE, "the engine did not take tensor '%s': %s",
+                            lane->model->tensors[failed].name,
+                            openvino_reason(&lane->model->device->ov, status, reason));
+    lane->serial = own->serial;
+    return 0;
+}
+
+static void hand_through(const struct openvino_model *model, const struct aispipe_io *io)
+{
+    for (size_t i = 0; i < model->desc.n_outputs; i++)
+        if (model->handed_through[i] >= 0)
+            memcpy(io->outputs[i], io->inputs[model->handed_through[i]], model->desc.outputs[i].size);
+}
+
+static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe_error *error)
+{
+    struct openvino_lane *lane = created;
+    const struct openvino_library *ov = &lane->model->device->ov;
+    int rc = bind(lane, io->device, error);
+    if (rc)
+        return rc;
+    ov_status_e status = ov->infer_request_infer(lane->request);
+    char reason[OPENVINO_REASON];
+    if (status != OK)
+        return aispipe_fail(error, AISPIPE_DEVICE, "the engine failed: %s",
+                            openvino_reason(ov, status, reason));
+    hand_through(lane->model, io);
+    return 0;
+}
+
+static const char *const suffixes[] = {".onnx", ".xml", ".tflite", ".pb", ".pdmodel", NULL};
+
+const struct aispipe_backend backend_openvino = {
+    .name = "openvino",
+    .description = "CPU, and what else OpenVINO drives: ONNX, OpenVINO IR, TensorFlow, TFLite, Paddle",
+    .model_suffixes = suffixes,
+    .caps = AISPIPE_CAP_HOST_MEMORY,
+    .open = openvino_open,
+    .close = openvino_close,
+    .load = openvino_load,
+    .unload = openvino_unload,
+    .describe = openvino_describe,
+    .io_create = openvino_io_create,
+    .io_destroy = openvino_io_destroy,
+    .lane_create = openvino_lane_create,
+    .lane_destroy = openvino_lane_destroy,
+    .compute = openvino_compute,
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file openvino_internal.h
+ * What the files of the OpenVINO backend share: openvino.c (the table, slots and execution),
+ * openvino_format.c (a first look at a model file), openvino_model.c (reading, describing and compiling a
+ * model), openvino_errors.c (the engine's words).
+ */
+#ifndef AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
+#define AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
+
+#include "aispipe/backend.h"
+#include "openvino_library.h"
+
+/** Most properties one model is compiled with: the user's and ours. */
+#define OPENVINO_MAX_OPTIONS 32
+
+/** Room for the engine's reason as one line. */
+#define OPENVINO_REASON 1024
+
+struct openvino_option {
+    char *key; /**< owns `value` too: "KEY\0VALUE" */
+    const char *value;
+};
+
+/** The opened engine: its library, its core, and what the user asked of it. */
+struct openvino_device {
+    struct openvino_library ov;
+    ov_core_t *core;
+    char *name; /**< OpenVINO's name: "CPU", "GPU.1", "AUTO:GPU,CPU" */
+    struct openvino_option *options;
+    size_t n_options;
+    unsigned lanes; /**< executions that run at a time */
+    bool is_cpu;    /**< the CPU plugin itself, about which the rules on streams are */
+    bool takes_precision_hint;
+    struct aispipe_log log;
+};
+
+struct openvino_model {
+    struct openvino_device *device;
+    ov_model_t *read; /**< as read; released when it is compiled */
+    ov_compiled_model_t **compiled;
+    unsigned n_compiled; /**< 1: shared by the lanes; otherwise one per lane */
+    struct aispipe_model_desc desc;
+    struct aispipe_tensor_desc *tensors; /**< inputs, then outputs */
+    ov_element_type_e *types;            /**< the engine's types of the same */
+    /**
+     * Of each output: the input that it hands through unchanged, −1 for most. Both are one tensor with one
+     * name to the engine, which would then read the input from the output's buffer: such an output is copied.
+     */
+    int *handed_through;
+    uint64_t ios; /**< made so far: numbers them (see openvino_io.serial) */
+};
+
+/** Turns the engine's message for the last failed call into one line without its source positions. */
+const char *openvino_reason(const struct openvino_library *ov, ov_status_e status,
+                            char reason[OPENVINO_REASON]);
+
+/** The user's value of a property; NULL when it was not given. */
+const char *openvino_option(const struct openvino_device *device, const char *key);
+
+/** Refuses a file that is missing, cut off, or of another kind than its ending says. */
+int openvino_check_file(const char *path, struct aispipe_error *error);
+
+/** Reads, describes and compiles. On failure `*model` is NULL. */
+int openvino_load(void *device, const char *path, void **model, struct aispipe_error *error);
+void openvino_unload(void *model);
+
+#endif

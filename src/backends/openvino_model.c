@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads a model, says what it takes and gives, and compiles it for the lanes that will run it. */
+#include "log.h"
+#include "openvino_internal.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * A model file up to this size is compiled once per lane, a larger one once for all of them.
+ * docs/decisions/0003-openvino-streams.md has the measurements.
+ */
+#define OWN_MODEL_MAX_BYTES ((uint64_t)64 << 20)
+
+/* ---------------------------------------------------------------- what it takes and gives */
+
+static enum aispipe_dtype map_type(ov_element_type_e type)
+{
+    switch (type) {
+    case BOOLEAN:
+        return AISPIPE_BOOL;
+    case BF16:
+        return AISPIPE_BFLOAT16;
+    case F16:
+        return AISPIPE_FLOAT16;
+    case F32:
+        return AISPIPE_FLOAT32;
+    case F64:
+        return AISPIPE_FLOAT64;
+    case I8:
+        return AISPIPE_INT8;
+    case I16:
+        return AISPIPE_INT16;
+    case I32:
+        return AISPIPE_INT32;
+    case I64:
+        return AISPIPE_INT64;
+    case U8:
+        return AISPIPE_UINT8;
+    case U16:
+        return AISPIPE_UINT16;
+    case U32:
+        return AISPIPE_UINT32;
+    case U64:
+        return AISPIPE_UINT64;
+    default:
+        return AISPIPE_DTYPE_UNDEFINED;
+    }
+}
+
+static const char *type_name(ov_element_type_e type)
+{
+    switch (type) {
+    case STRING:
+        return "string";
+    case DYNAMIC:
+        return "unknown";
+    case NF4:
+        return "nf4";
+    case U1:
+        return "1-bit";
+    case U2:
+    case U3:
+    case U4:
+    case U6:
+    case I4:
+        return "sub-byte integer";
+    case F8E4M3:
+    case F8E5M3:
+    case F8E8M0:
+    case F4E2M1:
+        return "float8 or float4";
+    default:
+        return "unsupported";
+    }
+}
+
+/* One input or output while it is being described. */
+struct port {
+    const char *path;
+    const char *what; /* "input" or "output" */
+    size_t index;
+    ov_output_const_port_t *port;
+    ov_partial_shape_t shape;
+};
+
+/* Tensors without a name are called by their place. `name` is the caller's to free. */
+static char *port_name(const struct openvino_library *ov, const struct port *port)
+{
+    char *given = NULL;
+    char *name = NULL;
+    if (ov->port_get_any_name(port->port, &given) == OK && given && *given)
+        name = strdup(given);
+    else if (asprintf(&name, "%s%zu", port->what, port->index) < 0)
+        name = NULL;
+    if (given)
+        ov->free(given);
+    return name;
+}
+
+static int refuse_dynamic(const struct openvino_library *ov, const struct port *port, const char *name,
+                          struct aispipe_error *error)
+{
+    const char *shape = ov->partial_shape_to_string(port->shape);
+    const char *text = shape ? shape : "?";
+    int rc;
+    if (port->shape.rank.min != port->shape.rank.max) {
+        rc = aispipe_fail(
+            error, AISPIPE_MODEL,
+            "model '%s': %s '%s' has an unknown number of dimensions (%s); export the model with "
+            "fixed shapes",
+            port->path, port->what, name, text);
+    } else {
+        int64_t axis = 0;
+        while (axis + 1 < port->shape.rank.max && port->shape.dims[axis].min == port->shape.dims[axis].max)
+            axis++;
+        rc =
+            aispipe_fail(error, AISPIPE_MODEL,
+                         "model '%s': dimension %lld of %s '%s' is unknown (shape %s); export the model with "
+                         "fixed dimensions",
+                         port->path, (long long)axis, port->what, name, text);
+    }
+    ov->free(shape);
+    return rc;
+}
+
+static bool is_static(const ov_partial_shape_t *shape)
+{
+    if (shape->rank.min != shape->rank.max)
+        return false;
+    for (int64_t i = 0; i < shape->rank.max; i++)
+        if (shape->dims[i].min != shape->dims[i].max)
+            return false;
+    return true;
+}
+
+static int fill_shape(const struct port *port, struct aispipe_tensor_desc *desc, struct aispipe_error *error)
+{
+    if (port->shape.rank.max > AISPIPE_MAX_RANK)
+        return aispipe_fail(error, AISPIPE_MODEL,
+                            "model '%s': %s '%s' has %lld dimensions; at most %d are supported", port->path,
+                            port->what, desc->name, (long long)port->shape.rank.max, AISPIPE_MAX_RANK);
+    desc->rank = (int)port->shape.rank.max;
+    desc->size = aispipe_dtype_size(desc->dtype);
+    for (int i = 0; i < desc->rank; i++) {
+        desc->dims[i] = port->shape.dims[i].max;
+        if (__builtin_mul_overflow(desc->size, (uint64_t)desc->dims[i], &desc->size))
+            return aispipe_fail(error, AISPIPE_MODEL, "model '%s': the size of %s '%s' overflows", port->path,
+                                port->what, desc->name);
+    }
+    return 0;
+}
+
+static int fill_tensor(const struct openvino_library *ov, const struct port *port, ov_element_type_e *type,
+                       struct aispipe_tensor_desc *desc, struct aispipe_error *error)
+{
+    char *name = port_name(ov, port);
+    desc->name = name;
+    if (!name)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", port->path);
+    if (!is_static(&port->shape))
+        return refuse_dynamic(ov, port, name, error);
+    desc->dtype = map_type(*type);
+    if (desc->dtype == AISPIPE_DTYPE_UNDEFINED)
+        return aispipe_fail(error, AISPIPE_MODEL,
+                            "model '%s': %s '%s' has elements of type %s, which arrays in files cannot hold; "
+                            "export the model with a cast to a type of NumPy's",
+                            port->path, port->what, name, type_name(*type));
+    return fill_shape(port, desc, error);
+}
+
+static int describe_port(struct openvino_model *model, const char *path, bool input, size_t index,
+                         struct aispipe_error *error)
+{
+    const struct openvino_library *ov = &model->device->ov;
+    struct port port = {.path = path, .what = input ? "input" : "output", .index = index};
+    size_t at = input ? index : model->desc.n_inputs + index;
+    ov_status_e status = input ? ov->model_const_input_by_index(model->read, index, &port.port)
+                               : ov->model_const_output_by_index(model->read, index, &port.port);
+    if (status == OK)
+        status = ov->port_get_element_type(port.port, &model->types[at]);
+    bool shaped = status == OK && (status = ov->port_get_partial_shape(port.port, &port.shape)) == OK;
+    char reason[OPENVINO_REASON];
+    int rc = shaped ? fill_tensor(ov, &port, &model->types[at], &model->tensors[at], error)
+                    : aispipe_fail(error, AISPIPE_MODEL, "model '%s': %s %zu cannot be described: %s", path,
+                                   port.what, index, openvino_reason(ov, status, reason));
+    if (shaped)
+        ov->partial_shape_free(&port.shape);
+    if (port.port)
+        ov->output_const_port_free(port.port);
+    return rc;
+}
+
+static void find_handed_through(struct openvino_model *model)
+{
+    const struct aispipe_model_desc *desc = &model->desc;
+    for (size_t o = 0; o < desc->n_outputs; o++) {
+        model->handed_through[o] = -1;
+        for (size_t i = 0; i < desc->n_inputs; i++)
+            if (strcmp(desc->outputs[o].name, desc->inputs[i].name) == 0 &&
+                desc->outputs[o].size == desc->inputs[i].size)
+                model->handed_through[o] = (int)i;
+    }
+}
+
+static int describe(struct openvino_model *model, const char *path, struct aispipe_error *error)
+{
+    const struct openvino_library *ov = &model->device->ov;
+    struct aispipe_model_desc *desc = &model->desc;
+    size_t inputs = 0;
+    size_t outputs = 0;
+    if (ov->model_inputs_size(model->read, &inputs) != OK ||
+        ov->model_outputs_size(model->read, &outputs) != OK)
+        return aispipe_fail(error, AISPIPE_MODEL, "model '%s': its inputs cannot be counted", path);
+    model->tensors = calloc(inputs + outputs + 1, sizeof *model->tensors);
+    model->types = calloc(inputs + outputs + 1, sizeof *model->types);
+    model->handed_through = calloc(outputs + 1, sizeof *model->handed_through);
+    if (!model->tensors || !model->types || !model->handed_through)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", path);
+    *desc = (struct aispipe_model_desc){inputs, outputs, model->tensors, model->tensors + inputs};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < inputs; i++)
+        rc = describe_port(model, path, true, i, error);
+    for (size_t i = 0; !rc && i < outputs; i++)
+        rc = describe_port(model, path, false, i, error);
+    if (!rc)
+        find_handed_through(model);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- compiling */
+
+/* Properties of one compilation, as the variadic call wants them: key, value, key, value. */
+struct properties {
+    const char *pair[2 * OPENVINO_MAX_OPTIONS];
+    size_t n;
+};
+
+static void set(struct properties *properties, const char *key, const char *value)
+{
+    if (properties->n + 2 > 2 * OPENVINO_MAX_OPTIONS)
+        return;
+    properties->pair[properties->n++] = key;
+    properties->pair[properties->n++] = value;
+}
+
+/* A default of ours: the user's word goes first. */
+static void set_default(const struct openvino_device *device, struct properties *properties, const char *key,
+                        const char *value)
+{
+    if (!openvino_option(device, key))
+        set(properties, key, value);
+}
+
+/* The C API takes the properties as variadic arguments; it reads `n` of them, so a fixed call passes any
+ * number. */
+static ov_status_e compile(const struct openvino_model *model, const struct properties *p,
+                           ov_compiled_model_t **compiled)
+{
+    const struct openvino_device *d = model->device;
+    const char *const *a = p->pair;
+#define EIGHT(i) a[i], a[(i) + 1], a[(i) + 2], a[(i) + 3], a[(i) + 4], a[(i) + 5], a[(i) + 6], a[(i) + 7]
+    return d->ov.core_compile_model(d->core, model->read, d->name, p->n, compiled, EIGHT(0), EIGHT(8),
+                                    EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56));
+#undef EIGHT
+}
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? (unsigned)n : 1;
+}
+
+/* Bytes of the model's file and, for OpenVINO's own format, of the weights beside it. */
+static uint64_t model_bytes(const char *path)
+{
+    struct stat status;
+    uint64_t bytes = stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+    size_t length = strlen(path);
+    char *weights = length > 4 && strcasecmp(path + length - 4, ".xml") == 0 ? strdup(path) : NULL;
+    if (weights) {
+        memcpy(weights + length - 4, ".bin", 4);
+        if (stat(weights, &status) == 0)
+            bytes += (uint64_t)status.st_size;
+        free(weights);
+    }
+    return bytes;
+}
+
+/* How the lanes share the engine: what is set, and how many times the model is compiled. */
+struct arrangement {
+    unsigned compiled;
+    char streams[16];
+    char threads[16];
+    struct properties properties;
+};
+
+static void arrange_cpu(const struct openvino_device *device, const char *path, struct arrangement *how)
+{
+    if (openvino_option(device, "NUM_STREAMS") || openvino_option(device, "PERFORMANCE_HINT"))
+        return;
+    unsigned lanes = device->lanes;
+    unsigned share = cores() / lanes > 1 ? cores() / lanes : 1;
+    bool own = !openvino_option(device, "INFERENCE_NUM_THREADS") && model_bytes(path) <= OWN_MODEL_MAX_BYTES;
+    how->compiled = own ? lanes : 1;
+    (void)snprintf(how->streams, sizeof how->streams, "%u", own ? 1 : lanes);
+    (void)snprintf(how->threads, sizeof how->threads, "%u", own ? share : share * lanes);
+    set(&how->properties, "NUM_STREAMS", how->streams);
+    set_default(device, &how->properties, "INFERENCE_NUM_THREADS", how->threads);
+    /* One-stream models all pin themselves to the same first cores. */
+    set_default(device, &how->properties, "ENABLE_CPU_PINNING", "NO");
+}
+
+static void arrange(const struct openvino_device *device, const char *path, struct arrangement *how)
+{
+    *how = (struct arrangement){.compiled = 1};
+    for (size_t i = 0; i < device->n_options; i++)
+        set(&how->properties, device->options[i].key, device->options[i].value);
+    if (device->takes_precision_hint && !openvino_option(device, "EXECUTION_MODE_HINT"))
+        set_default(device, &how->properties, "INFERENCE_PRECISION_HINT", "f32");
+    if (device->is_cpu)
+        arrange_cpu(device, path, how);
+}
+
+/* The engine names no culprit among the properties of a compilation: each is tried alone. */
+static int compile_error(const struct openvino_model *model, const char *path, ov_status_e status,
+                         struct aispipe_error *error)
+{
+    const struct openvino_device *device = model->device;
+    char why[OPENVINO_REASON];
+    char reason[OPENVINO_REASON];
+    openvino_reason(&device->ov, status, why);
+    for (size_t i = 0; i < device->n_options; i++) {
+        const struct openvino_option *option = &device->options[i];
+        status = strchr(device->name, ':')
+                     ? (strstr(why, option->key) ? GENERAL_ERROR : OK)
+                     : device->ov.core_set_property(device->core, device->name, option->key, option->value);
+        if (status != OK)
+            return aispipe_fail(error, AISPIPE_INVALID, "engine option '%s=%s' was refused by device %s: %s",
+                                option->key, option->value, device->name,
+                                strchr(device->name, ':') ? why
+                                                          : openvino_reason(&device->ov, status, reason));
+    }
+    return aispipe_fail(error, AISPIPE_MODEL, "model '%s' cannot be compiled for device %s: %s", path,
+                        device->name, why);
+}
+
+/* OpenVINO's CPU device has no 64-bit arithmetic, and says nothing about it. */
+static void warn_about_types(const struct openvino_model *model)
+{
+    const struct aispipe_model_desc *desc = &model->desc;
+    const struct aispipe_log *log = &model->device->log;
+    for (size_t i = 0; model->device->is_cpu && i < desc->n_inputs + desc->n_outputs; i++) {
+        const struct aispipe_tensor_desc *tensor = &model->tensors[i];
+        if (tensor->dtype == AISPIPE_FLOAT64)
+            log_line(log, AISPIPE_LOG_WARNING, "'%s' is float64: the engine computes it as float32",
+                     tensor->name);
+        if (tensor->dtype == AISPIPE_INT64)
+            log_line(log, AISPIPE_LOG_DEBUG,
+                     "'%s' is int64: the engine computes it as int32, larger values are lost", tensor->name);
+    }
+}
+
+static int compile_all(struct openvino_model *model, const char *path, struct aispipe_error *error)
+{
+    const struct openvino_device *device = model->device;
+    struct arrangement how;
+    arrange(device, path, &how);
+    model->compiled = calloc(how.compiled, sizeof(ov_compiled_model_t *));
+    if (!model->compiled)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to compile model '%s'", path);
+    while (model->n_compiled < how.compiled) {
+        ov_status_e status = compile(model, &how.properties, &model->compiled[model->n_compiled]);
+        if (status != OK && how.properties.n > 2 * device->n_options) {
+            /* The user's properties come first; ours are only wishes. */
+            how.properties.n = 2 * device->n_options;
+            status = compile(model, &how.properties, &model->compiled[model->n_compiled]);
+        }
+        if (status != OK)
+            return compile_error(model, path, status, error);
+        model->n_compiled++;
+    }
+    warn_about_types(model);
+    for (size_t i = 0; i < how.properties.n; i += 2)
+        log_line(&device->log, AISPIPE_LOG_DEBUG, "engine property %s=%s", how.properties.pair[i],
+                 how.properties.pair[i + 1]);
+    log_line(&device->log, AISPIPE_LOG_DEBUG, "model compiled %u times for %u compute threads", how.compiled,
+             device->lanes);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- load and unload */
+
+static int read_model(struct openvino_model *model, const char *path, struct aispipe_error *error)
+{
+    const struct openvino_device *device = model->device;
+    ov_status_e status = device->ov.core_read_model(device->core, path, NULL, &model->read);
+    char reason[OPENVINO_REASON];
+    if (status != OK)
+        return aispipe_fail(error, AISPIPE_MODEL, "model '%s' cannot be read: %s", path,
+                            openvino_reason(&device->ov, status, reason));
+    return 0;
+}
+
+int openvino_load(void *device, const char *path, void **result, struct aispipe_error *error)
+{
+    *result = NULL;
+    struct openvino_model *model = calloc(1, sizeof *model);
+    if (!model)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
+    model->device = device;
+    int rc = openvino_check_file(path, error);
+    if (!rc)
+        rc = read_model(model, path, error);
+    if (!rc)
+        rc = describe(model, path, error);
+    if (!rc)
+        rc = compile_all(model, path, error);
+    if (model->read)
+        model->device->ov.model_free(model->read);
+    model->read = NULL;
+    if (rc) {
+        openvino_unload(model);
+        return rc;
+    }
+    *result = model;
+    return 0;
+}
+
+void openvino_unload(void *loaded)
+{
+    struct openvino_model *model = loaded;
+    for (unsigned i = 0; i < model->n_compiled; i++)
+        model->device->ov.compiled_model_free(model->compiled[i]);
+    for (size_t i = 0; model->tensors && i < model->desc.n_inputs + model->desc.n_outputs; i++)
+        free((char *)model->tensors[i].name);
+    free(model->compiled);
+    free(model->tensors);
+    free(model->types);
+    free(model->handed_through);
+    free(model);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/help.h"
+#include "cli/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Every compute thread may come to own a temporary file: take all descriptors that we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* What was printed must have arrived, except where the reader went away on purpose. */
+static int finish_stdout(const struct console *console, int status)
+{
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && errno != 0) {
+        char message[256];
+        (void)snprintf(message, sizeof message, "cannot write to standard output: %s", strerror(errno));
+        console_error(console, message);
+        return status ? status : EXIT_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct console console = {0};
+    struct aispipe_log log = console_log(&console, false);
+    struct options options;
+    struct aispipe_error error;
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is no reason to lose results */
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (options_parse(argc, argv, &options, &log, &error)) {
+        console_error(&console, error.message);
+        return EXIT_REFUSED;
+    }
+    int status = EXIT_DONE;
+    if (options.help) {
+        help_print(stdout);
+    } else if (options.version) {
+        help_version(stdout);
+    } else {
+        raise_descriptor_limit();
+        status = run_command(&options, &console, argc, argv);
+    }
+    options_free(&options);
+    return finish_stdout(&console, status);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/output_dir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* More runs than this do not begin in one second. */
+#define MOST_IN_ONE_SECOND 10000
+
+#define MODE 0750
+
+static int cannot_make(const char *path, int reason, struct aispipe_error *error)
+{
+    return aispipe_fail(
+        error, AISPIPE_IO,
+        "--output: cannot make the directory '%s': %s; name a directory that you may write to", path,
+        strerror(reason));
+}
+
+/* mkdir, with the mode that was meant whatever the umask. Returns 0, or an errno. */
+static int make_one(const char *path)
+{
+    if (mkdir(path, MODE))
+        return errno;
+    return chmod(path, MODE) ? errno : 0;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Makes every directory on the way to the last part of path, which it leaves alone. */
+static int make_parents(struct output_dir *directory, struct aispipe_error *error)
+{
+    char *path = directory->path;
+    directory->kept = 0;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int reason = is_directory(path) ? EEXIST : make_one(path);
+        if (reason == EEXIST && !is_directory(path))
+            reason = ENOTDIR;
+        int rc = reason && reason != EEXIST ? cannot_make(path, reason, error) : 0;
+        *slash = '/';
+        if (rc)
+            return rc;
+        if (reason == EEXIST)
+            directory->kept = (size_t)(slash - path);
+    }
+    return 0;
+}
+
+static int check_writable(const char *path, struct aispipe_error *error)
+{
+    if (access(path, W_OK | X_OK) == 0)
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_IO,
+        "--output: no files can be made in the directory '%s': %s; name one that you may write to", path,
+        strerror(errno));
+}
+
+static int too_long(const char *output, struct aispipe_error *error)
+{
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "--output: the path that begins with '%.200s' is longer than %d bytes", output,
+                        PATH_MAX - 64);
+}
+
+static int compose(char path[PATH_MAX], const char *output, const char *name, const char *suffix)
+{
+    size_t length = strlen(output);
+    while (length > 1 && output[length - 1] == '/')
+        length--;
+    const char *slash = length == 1 && *output == '/' ? "" : "/";
+    int n = snprintf(path, PATH_MAX, "%.*s%s%s%s", (int)length, output, slash, name, suffix);
+    return n < 0 || n >= PATH_MAX - 64 ? -1 : 0;
+}
+
+static int make_named(struct output_dir *directory, const char *output, const char *dirname,
+                      struct aispipe_error *error)
+{
+    if (compose(directory->path, output, dirname, ""))
+        return too_long(output, error);
+    size_t length = strlen(directory->path);
+    while (directory->path[length - 1] == '/')
+        directory->path[--length] = '\0';
+    int rc = make_parents(directory, error);
+    if (rc)
+        return rc;
+    int reason = make_one(directory->path);
+    if (reason == EEXIST && is_directory(directory->path)) {
+        directory->kept = length;
+        return 0;
+    }
+    if (reason == EEXIST)
+        reason = ENOTDIR;
+    return reason ? cannot_make(directory->path, reason, error) : 0;
+}
+
+static int make_stamped(struct output_dir *directory, const char *output, struct aispipe_error *error)
+{
+    char stamp[32];
+    time_t now = time(NULL);
+    struct tm local;
+    if (!localtime_r(&now, &local) || !strftime(stamp, sizeof stamp, "%Y_%m_%d-%H_%M_%S", &local))
+        return aispipe_fail(error, AISPIPE_SYSTEM, "the local time is not known; use --output_dirname");
+    for (int i = 0; i < MOST_IN_ONE_SECOND; i++) {
+        char suffix[16] = "";
+        if (i)
+            snprintf(suffix, sizeof suffix, "_%d", i);
+        if (compose(directory->path, output, stamp, suffix))
+            return too_long(output, error);
+        int rc = i ? 0 : make_parents(directory, error);
+        if (rc)
+            return rc;
+        int reason = make_one(directory->path);
+        if (!reason)
+            return 0;
+        if (reason != EEXIST)
+            return cannot_make(directory->path, reason, error);
+    }
+    return cannot_make(directory->path, EEXIST, error);
+}
+
+int output_dir_make(struct output_dir *directory, const char *output, const char *dirname,
+                    struct aispipe_error *error)
+{
+    *directory = (struct output_dir){0};
+    int rc = dirname ? make_named(directory, output, dirname, error) : make_stamped(directory, output, error);
+    if (!rc)
+        rc = check_writable(directory->path, error);
+    if (!rc)
+        (void)snprintf(directory->summary, sizeof directory->summary, "%.*s_summary.json", PATH_MAX - 16,
+                       directory->path);
+    return rc;
+}
+
+void output_dir_remove_if_empty(const struct output_dir *directory)
+{
+    char path[PATH_MAX];
+    size_t length = strlen(directory->path);
+    memcpy(path, directory->path, length + 1);
+    while (length > directory->kept && rmdir(path) == 0) {
+        while (length > directory->kept && path[length - 1] != '/')
+            length--;
+        path[length ? --length : 0] = '\0';
+    }
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file file_reader.h
+ * Reads one file of a dataset into its place in a batch. What one load thread needs for it, kept for the run.
+ */
+#ifndef AISPIPE_IO_FILE_READER_H
+#define AISPIPE_IO_FILE_READER_H
+
+#include "aispipe/aispipe.h"
+#include "io/dataset.h"
+#include "io/file_text.h"
+
+#include <stdatomic.h>
+
+/** What is read, for all threads. Fixed once the files per batch are known. */
+struct file_plan {
+    const struct dataset *dataset;
+    const struct aispipe_tensor_desc *inputs; /**< as many as the dataset has */
+    size_t n_inputs;
+    unsigned files_per_batch; /**< ≥ 1; each file holds this part of its input's bytes */
+    struct aispipe_log log;
+    atomic_flag *warned; /**< that a file's dtype is not the model's */
+};
+
+struct file_reader;
+
+/** `plan` is borrowed. One thread uses a reader at a time. */
+int file_reader_open(const struct file_plan *plan, struct file_reader **reader, struct aispipe_error *error);
+void file_reader_close(struct file_reader *reader);
+
+/** Finds out what a file holds without reading all of it, where that can be done. */
+int file_reader_look(struct file_reader *reader, size_t input, uint64_t sample,
+                     struct file_contents *contents, struct aispipe_error *error);
+/** Reads a file's payload into `place`, which takes exactly the bytes that the plan allots to one file. */
+int file_reader_read(struct file_reader *reader, size_t input, uint64_t sample, void *place,
+                     struct aispipe_error *error);
+
+#endif

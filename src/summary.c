@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "summary.h"
+
+#include "json_writer.h"
+#include "log.h"
+#include "pipeline.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define INFO AISPIPE_LOG_INFO
+
+/* Below this share of the run, not even the busiest stage can be called the limit. */
+#define BOUND_FRACTION 0.5
+
+/* ------------------------------------------------------------------ collect */
+
+static const char *const remedies[AISPIPE_STAGES] = {
+    [AISPIPE_STAGE_LOAD] = "more --load_threads, faster storage, or files without .zst",
+    [AISPIPE_STAGE_H2D] = "a smaller input type, or a model with a larger batch",
+    [AISPIPE_STAGE_COMPUTE] =
+        "more --threads while cores are free, a model with a larger batch, or a faster device",
+    [AISPIPE_STAGE_D2H] = "fewer or smaller outputs, or a model with a larger batch",
+    [AISPIPE_STAGE_SAVE] = "more --save_threads, faster storage, --outfmt BIN, or no --compress",
+};
+
+static void advise(struct summary *summary)
+{
+    const struct aispipe_run_stats *run = &summary->run;
+    const struct aispipe_stage_stats *bound = &run->stage[run->bottleneck];
+    const char *name = aispipe_stage_name(run->bottleneck);
+    if (!run->batches)
+        snprintf(summary->advice, sizeof summary->advice, "no batch has gone through the whole pipeline");
+    else if (run->inflight == 1 && run->samples_total > 1)
+        snprintf(summary->advice, sizeof summary->advice,
+                 "one batch in flight: no two stages overlap; %s takes the largest part (%.1f %%); try more "
+                 "--inflight "
+                 "and no --pipeline 0",
+                 name, 100 * bound->busy);
+    else if (bound->busy < BOUND_FRACTION)
+        snprintf(summary->advice, sizeof summary->advice,
+                 "no stage bounds the run: the busiest, %s, works %.1f %% of the time; try more --inflight, "
+                 "or a longer "
+                 "run, in which starting up counts less",
+                 name, 100 * bound->busy);
+    else
+        snprintf(summary->advice, sizeof summary->advice,
+                 "%s bounds the run: its %u thread%s worked %.1f %% of the time; try %s", name,
+                 bound->threads, bound->threads == 1 ? "" : "s", 100 * bound->busy,
+                 remedies[run->bottleneck]);
+}
+
+int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize, struct summary *summary,
+                    struct aispipe_error *error)
+{
+    *summary = (struct summary){.batchsize = batchsize};
+    aispipe_pipeline_stats(pipeline, &summary->run);
+    int rc = pipeline_latency(pipeline, AISPIPE_STAGE_H2D, &summary->h2d, error);
+    if (!rc)
+        rc = pipeline_latency(pipeline, AISPIPE_STAGE_COMPUTE, &summary->compute, error);
+    if (!rc)
+        rc = pipeline_latency(pipeline, AISPIPE_STAGE_D2H, &summary->d2h, error);
+    if (rc)
+        return rc;
+    if (summary->compute.mean > 0)
+        summary->throughput = 1000.0 * (double)batchsize / summary->compute.mean;
+    advise(summary);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ print */
+
+static void print_latency(const char *name, const struct aispipe_latency *latency,
+                          const struct aispipe_log *log)
+{
+    char min[32], max[32], mean[32], median[32], p99[32];
+    format_double(latency->min, min);
+    format_double(latency->max, max);
+    format_double(latency->mean, mean);
+    format_double(latency->median, median);
+    format_double(latency->p99, p99);
+    log_line(log, INFO, "%s (ms): min = %s, max = %s, mean = %s, median = %s, percentile(99%%) = %s", name,
+             min, max, mean, median, p99);
+}
+
+static void print_stages(const struct aispipe_run_stats *run, const struct aispipe_log *log)
+{
+    log_line(log, INFO, "%-7s %7s %6s %7s %8s %12s %10s %14s", "stage", "threads", "busy", "wait in",
+             "wait out", "service mean", "p99", "queue mean/peak");
+    for (int k = 0; k < AISPIPE_STAGES; k++) {
+        const struct aispipe_stage_stats *s = &run->stage[k];
+        log_line(log, INFO, "%-7s %7u %5.1f%% %6.1f%% %7.1f%% %9.4f ms %7.4f ms %7.1f/%-7" PRIu64,
+                 aispipe_stage_name((enum aispipe_stage)k), s->threads, 100 * s->busy, 100 * s->wait_input,
+                 100 * s->wait_output, s->service_mean, s->service_p99, s->queue_mean, s->queue_peak);
+    }
+}
+
+void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log)
+{
+    const struct aispipe_run_stats *run = &summary->run;
+    char mean[32], throughput[32];
+    format_double(summary->compute.mean, mean);
+    format_double(summary->throughput, throughput);
+    log_line(log, INFO, "-----------------Performance Summary------------------");
+    if (transfers)
+        print_latency("H2D_latency", &summary->h2d, log);
+    print_latency("NPU_compute_time", &summary->compute, log);
+    if (transfers)
+        print_latency("D2H_latency", &summary->d2h, log);
+    log_line(log, INFO, "throughput 1000*batchsize.mean(%" PRIu64 ")/NPU_compute_time.mean(%s): %s",
+             summary->batchsize, mean, throughput);
+    log_line(log, INFO, "------------------------------------------------------");
+    log_line(log, INFO, "-------------------Pipeline Summary-------------------");
+    log_line(log, INFO,
+             "samples: %" PRIu64 " of %" PRIu64 ", batches: %" PRIu64
+             ", wall time: %.3f s, end to end: %.1f samples/s",
+             run->samples, run->samples_total, run->batches, run->wall_ms / 1e3, run->samples_per_second);
+    print_stages(run, log);
+    log_line(log, INFO, "%s", summary->advice);
+    log_line(log, INFO, "------------------------------------------------------");
+}

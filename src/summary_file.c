@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* The summary as a file, streamed: neither the list of samples nor that of executions is ever in memory. */
+#include "summary.h"
+
+#include "json_writer.h"
+#include "layout.h"
+#include "pipeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void write_latency(struct json_writer *json, const char *name, const struct aispipe_latency *latency)
+{
+    json_key(json, name);
+    json_open(json, '{');
+    json_key(json, "min");
+    json_double(json, latency->min);
+    json_key(json, "max");
+    json_double(json, latency->max);
+    json_key(json, "mean");
+    json_double(json, latency->mean);
+    json_key(json, "median");
+    json_double(json, latency->median);
+    json_key(json, "percentile(99%)");
+    json_double(json, latency->p99);
+    json_key(json, "count");
+    json_uint(json, latency->count);
+    json_close(json, '}');
+}
+
+/* ------------------------------------------------------------------ list of executions */
+
+static void write_interval(struct json_writer *json, const struct interval *interval, bool pair,
+                           uint64_t start)
+{
+    if (!pair) {
+        json_double(json, (double)(interval->end - interval->start) / 1e6);
+        return;
+    }
+    json_open(json, '[');
+    json_double(json, (double)(interval->start - start) / 1e6);
+    json_double(json, (double)(interval->end - start) / 1e6);
+    json_close(json, ']');
+}
+
+/* One thread's list, as it is read. */
+struct source_list {
+    struct spool_reader reader;
+    struct interval next;
+    int more; /* 1: `next` holds an interval */
+};
+
+/* Writes the lists in the order in which the executions began. */
+static int merge_lists(struct json_writer *json, struct source_list *lists, size_t n, uint64_t start,
+                       struct aispipe_error *error)
+{
+    for (;;) {
+        struct source_list *first = NULL;
+        for (size_t i = 0; i < n; i++) {
+            if (lists[i].more < 0)
+                return lists[i].more;
+            if (lists[i].more && (!first || lists[i].next.start < first->next.start))
+                first = &lists[i];
+        }
+        if (!first)
+            return 0;
+        write_interval(json, &first->next, n > 1, start);
+        first->more = spool_next(&first->reader, &first->next, error);
+    }
+}
+
+static int write_executions(struct json_writer *json, const struct aispipe_pipeline *pipeline,
+                            struct aispipe_error *error)
+{
+    const struct spool *spools[LAYOUT_MAX_THREADS];
+    size_t n = pipeline_execution_lists(pipeline, spools, LAYOUT_MAX_THREADS);
+    struct source_list *lists = calloc(n, sizeof *lists);
+    if (!lists)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to write the summary file");
+    int rc = 0;
+    size_t opened = 0;
+    for (; !rc && opened < n; opened++) {
+        rc = spool_reader_open(&lists[opened].reader, spools[opened], error);
+        if (!rc)
+            lists[opened].more = spool_next(&lists[opened].reader, &lists[opened].next, error);
+    }
+    if (!rc)
+        rc = merge_lists(json, lists, n, pipeline_start_ns(pipeline), error);
+    for (size_t i = 0; i < opened; i++)
+        spool_reader_close(&lists[i].reader);
+    free(lists);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ files and arguments */
+
+static void write_paths(struct json_writer *json, const char *key, size_t n, uint64_t sample, void *context,
+                        size_t (*name)(void *, uint64_t, size_t, char *, size_t))
+{
+    char path[PATH_MAX * 2];
+    json_key(json, key);
+    json_open(json, '[');
+    for (size_t i = 0; i < n; i++) {
+        (void)name(context, sample, i, path, sizeof path);
+        json_string(json, path);
+    }
+    json_close(json, ']');
+}
+
+static void write_filesinfo(struct json_writer *json, const struct summary *summary,
+                            const struct aispipe_pipeline *pipeline, const struct summary_files *files)
+{
+    json_key(json, "filesinfo");
+    json_open(json, '{');
+    for (uint64_t sample = 0; sample < summary->run.samples_total; sample++) {
+        if (!aispipe_pipeline_stored(pipeline, sample))
+            continue;
+        char number[24];
+        snprintf(number, sizeof number, "%" PRIu64, sample);
+        json_key(json, number);
+        json_open(json, '{');
+        write_paths(json, "infiles", files->inputs, sample, files->context, files->input);
+        write_paths(json, "outfiles", files->outputs, sample, files->context, files->output);
+        json_close(json, '}');
+    }
+    json_close(json, '}');
+}
+
+static void write_args(struct json_writer *json, int argc, char *const *argv)
+{
+    json_key(json, "args");
+    json_open(json, '[');
+    for (int i = 0; i < argc; i++)
+        json_string(json, argv[i]);
+    json_close(json, ']');
+}
+
+/* ------------------------------------------------------------------ the pipeline block */
+
+static void write_stage(struct json_writer *json, const struct aispipe_stage_stats *stage)
+{
+    json_open(json, '{');
+    json_key(json, "threads");
+    json_uint(json, stage->threads);
+    json_key(json, "queue_depth");
+    json_uint(json, stage->depth);
+    json_key(json, "batches");
+    json_uint(json, stage->batches);
+    json_key(json, "busy");
+    json_double(json, stage->busy);
+    json_key(json, "wait_input");
+    json_double(json, stage->wait_input);
+    json_key(json, "wait_output");
+    json_double(json, stage->wait_output);
+    json_key(json, "service_mean_ms");
+    json_double(json, stage->service_mean);
+    json_key(json, "service_p99_ms");
+    json_double(json, stage->service_p99);
+    json_key(json, "queue_mean");
+    json_double(json, stage->queue_mean);
+    json_key(json, "queue_peak");
+    json_uint(json, stage->queue_peak);
+    json_close(json, '}');
+}
+
+static void write_pipeline(struct json_writer *json, const struct summary *summary)
+{
+    const struct aispipe_run_stats *run = &summary->run;
+    json_key(json, "pipeline");
+    json_open(json, '{');
+    json_key(json, "samples");
+    json_uint(json, run->samples);
+    json_key(json, "samples_total");
+    json_uint(json, run->samples_total);
+    json_key(json, "batches");
+    json_uint(json, run->batches);
+    json_key(json, "wall_ms");
+    json_double(json, run->wall_ms);
+    json_key(json, "samples_per_second");
+    json_double(json, run->samples_per_second);
+    json_key(json, "inflight");
+    json_uint(json, run->inflight);
+    json_key(json, "slot_bytes");
+    json_uint(json, run->slot_bytes);
+    json_key(json, "stages");
+    json_open(json, '{');
+    for (int k = 0; k < AISPIPE_STAGES; k++) {
+        json_key(json, aispipe_stage_name((enum aispipe_stage)k));
+        write_stage(json, &run->stage[k]);
+    }
+    json_close(json, '}');
+    json_key(json, "bottleneck");
+    json_string(json, aispipe_stage_name(run->bottleneck));
+    json_key(json, "advice");
+    json_string(json, summary->advice);
+    json_close(json, '}');
+}
+
+/* ------------------------------------------------------------------ the file */
+
+static int write_members(struct json_writer *json, const struct summary *summary,
+                         const struct aispipe_pipeline *pipeline, const struct summary_files *files, int argc,
+                         char *const *argv, struct aispipe_error *error)
+{
+    json_open(json, '{');
+    json_key(json, "schema");
+    json_string(json, SUMMARY_SCHEMA);
+    json_key(json, "pid");
+    json_uint(json, (uint64_t)getpid());
+    write_args(json, argc, argv);
+    json_key(json, "throughput");
+    json_double(json, summary->throughput);
+    write_latency(json, "NPU_compute_time", &summary->compute);
+    write_latency(json, "H2D_latency", &summary->h2d);
+    write_latency(json, "D2H_latency", &summary->d2h);
+    write_pipeline(json, summary);
+    json_key(json, "npu_compute_time_list");
+    json_open(json, '[');
+    int rc = write_executions(json, pipeline, error);
+    if (rc)
+        return rc;
+    json_close(json, ']');
+    write_filesinfo(json, summary, pipeline, files);
+    json_close(json, '}');
+    return 0;
+}
+
+size_t summary_temporary(const char *path, char *temporary, size_t capacity)
+{
+    const char *slash = strrchr(path, '/');
+    int directory = slash ? (int)(slash + 1 - path) : 0;
+    return (size_t)snprintf(temporary, capacity, "%.*s.aispipe-%ld-summary.tmp", directory, path,
+                            (long)getpid());
+}
+
+static int cannot(const char *what, const char *path, int reason, struct aispipe_error *error)
+{
+    const char *remedy =
+        reason == ENOSPC || reason == EDQUOT ? "; free space there or choose another --output" : "";
+    return aispipe_fail(error, AISPIPE_IO, "cannot %s the summary file '%s': %s%s", what, path,
+                        strerror(reason), remedy);
+}
+
+int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
+                  const struct summary_files *files, int argc, char *const *argv, const char *path,
+                  struct aispipe_error *error)
+{
+    char temporary[PATH_MAX];
+    if (summary_temporary(path, temporary, sizeof temporary) >= sizeof temporary)
+        return cannot("create", path, ENAMETOOLONG, error);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return cannot("create", path, errno, error);
+    struct json_writer json;
+    json_begin(&json, fd);
+    int rc = fchmod(fd, 0640) ? cannot("create", path, errno, error)
+                              : write_members(&json, summary, pipeline, files, argc, argv, error);
+    int reason = json_end(&json);
+    if (close(fd) && !reason)
+        reason = errno;
+    if (!rc && reason)
+        rc = cannot("write", path, reason, error);
+    if (!rc && rename(temporary, path))
+        rc = cannot("rename a complete file to", path, errno, error);
+    if (rc)
+        (void)unlink(temporary);
+    return rc;
+}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Very many small files: planned, sorted and run, and memory hardly grows with them.
+
+AISPIPE_MILLION=1 in the environment takes a million instead of 200,000.
+"""
+
+import json
+import os
+import time
+
+import models
+import pytest
+from harness import complement, start, temporaries
+
+pytestmark = pytest.mark.plain_only
+
+MANY = 1_000_000 if os.environ.get("AISPIPE_MILLION") == "1" else 200_000
+FEW = MANY // 10
+BYTES_PER_SAMPLE = 200
+
+
+def make_files(directory, count):
+    """Four bytes each, the number of the file. In an order that is not theirs."""
+    directory.mkdir()
+    root = os.open(directory, os.O_RDONLY)
+    for k in range(count):
+        n = (k * 7919) % count  # 7919 is prime, and does not divide the counts used here
+        fd = os.open(f"img{n}.bin", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=root)
+        os.write(fd, n.to_bytes(4, "little"))
+        os.close(fd)
+    os.close(root)
+
+
+def measured(*arguments):
+    """Runs the program; returns the run and the most memory it had."""
+    process = start(*arguments, "--progress", "never")
+    peak = 0
+    while process.alive():
+        peak = max(peak, process.peak_memory())
+        time.sleep(0.001)
+    run = process.wait(timeout=1)
+    assert run.status == 0 and not run.errors, run
+    assert peak > 0
+    return run, peak
+
+
+def test_many_files(memory_path, tmp_path):
+    tensors = dict(inputs=[models.sim_tensor("x", "int32", (1,))], outputs=[models.sim_tensor("y", "int32", (1,))])
+    model = models.sim_model(tmp_path / "model.sim.json", **tensors)
+    make_files(memory_path / "in", MANY)
+    output = memory_path / "out"
+    command = ["--model", model, "--input", memory_path / "in", "--output", output]
+    _, small = measured(*command, "--output_dirname", "few", "--limit", FEW)
+    _, large = measured(*command, "--output_dirname", "many")
+    assert (large - small) / (MANY - FEW) < BYTES_PER_SAMPLE, f"{small} bytes, then {large}"
+
+    results = {entry.name for entry in os.scandir(output / "many")}
+    assert results == {f"img{n}_0.bin" for n in range(MANY)}
+    for n in range(0, MANY, 997):
+        assert (output / "many" / f"img{n}_0.bin").read_bytes() == complement(n.to_bytes(4, "little"))
+    check_summary(memory_path)
+    assert temporaries(output / "few") == [] and [p.name for p in output.glob("*.tmp")] == []
+
+
+def check_summary(memory_path):
+    """Valid JSON, every sample in it, in natural order."""
+    output = memory_path / "out"
+    summary = json.loads((output / "many_summary.json").read_text())
+    assert summary["pipeline"]["samples"] == MANY == len(summary["filesinfo"])
+    assert summary["NPU_compute_time"]["count"] == MANY == len(summary["npu_compute_time_list"])
+    for n, (number, files) in enumerate(summary["filesinfo"].items()):
+        assert number == str(n)
+        assert files["infiles"] == [f"{memory_path}/in/img{n}.bin"]
+        assert files["outfiles"] == [f"{output}/many/img{n}_0.bin"]

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* How a backend is chosen: by name, by the end of the model's name, and what is said where there is none. */
+#include "unit.h"
+
+#include "backends/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct aispipe_backend *named(const char *name)
+{
+    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+        if (strcmp((*b)->name, name) == 0)
+            return *b;
+    return NULL;
+}
+
+static const struct aispipe_backend *found(const char *name, const char *path)
+{
+    const struct aispipe_backend *backend = NULL;
+    struct aispipe_error error = {0};
+    int rc = backend_find(name, path, &backend, &error);
+    if (rc)
+        fail_msg("'%s' for '%s': %s", name ? name : "NULL", path, error.message);
+    return backend;
+}
+
+static void refused(const char *name, const char *path, int code, const char *const *words)
+{
+    const struct aispipe_backend *backend = aispipe_backends[0];
+    struct aispipe_error error = {0};
+    assert_int_equal(backend_find(name, path, &backend, &error), code);
+    assert_int_equal(error.code, code);
+    assert_null(backend);
+    assert_null(strchr(error.message, '\n'));
+    for (; *words; words++)
+        if (!strstr(error.message, *words))
+            fail_msg("'%s' is not in: %s", *words, error.message);
+    assert_int_equal(backend_find(name, path, &backend, NULL), code);
+}
+
+static void tables_are_complete(void **state)
+{
+    (void)state;
+    assert_non_null(named("sim"));
+    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
+        assert_true((*b)->name && (*b)->name[0] && (*b)->description && (*b)->model_suffixes);
+        assert_ptr_equal(named((*b)->name), *b); /* no name twice */
+        assert_true((*b)->open && (*b)->close && (*b)->load && (*b)->unload && (*b)->describe &&
+                    (*b)->compute);
+        assert_true(!(*b)->io_create == !(*b)->io_destroy);
+        assert_true(!(*b)->host_alloc == !(*b)->host_free);
+        assert_true(!(*b)->lane_create == !(*b)->lane_destroy);
+        bool host_memory = (*b)->caps & AISPIPE_CAP_HOST_MEMORY;
+        assert_true(!(*b)->h2d == host_memory && !(*b)->d2h == host_memory);
+        for (const char *const *suffix = (*b)->model_suffixes; *suffix; suffix++)
+            for (const char *c = *suffix; *c; c++)
+                assert_false(*c >= 'A' && *c <= 'Z');
+    }
+}
+
+static void a_name_is_taken_whatever_the_ending(void **state)
+{
+    (void)state;
+    assert_ptr_equal(found("sim", "model.onnx"), named("sim"));
+    assert_ptr_equal(found("sim", "model"), named("sim"));
+}
+
+static void auto_goes_by_the_ending(void **state)
+{
+    (void)state;
+    assert_ptr_equal(found("auto", "a/model.sim.json"), named("sim"));
+    assert_ptr_equal(found(NULL, "model.sim.json"), named("sim"));
+    assert_ptr_equal(found(NULL, "MODEL.Sim.JSON"), named("sim"));
+    assert_ptr_equal(found(NULL, ".sim.json"), named("sim"));
+    const struct aispipe_backend *openvino = named("openvino");
+    for (const char *const *suffix = openvino ? openvino->model_suffixes : NULL; suffix && *suffix;
+         suffix++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "x%s", *suffix);
+        assert_ptr_equal(found(NULL, path), openvino);
+    }
+}
+
+static void unknown_endings_list_what_there_is(void **state)
+{
+    (void)state;
+    const char *const words[] = {"model.txt", ".sim.json", "sim", "--backend", NULL};
+    const char *const paths[] = {"a/model.txt", "model.txt.", "model.txtsim.json", NULL};
+    for (const char *const *path = paths; *path; path++)
+        refused(NULL, *path, AISPIPE_INVALID, words);
+    const char *const some[] = {".sim.json", NULL};
+    refused("auto", "", AISPIPE_INVALID, some);
+    refused("auto", NULL, AISPIPE_INVALID, some);
+    refused("auto", "json", AISPIPE_INVALID, some);
+    refused("auto", "model.json", AISPIPE_INVALID, some);
+}
+
+static void unknown_names_list_what_there_is(void **state)
+{
+    (void)state;
+    const char *const words[] = {"'abacus'", "auto", "sim", NULL};
+    refused("abacus", "model.sim.json", AISPIPE_INVALID, words);
+    const char *const some[] = {"auto", "sim", NULL};
+    refused("", "model.sim.json", AISPIPE_INVALID, some);
+    refused("SIM", "model.sim.json", AISPIPE_INVALID, some);
+}
+
+static void a_build_without_openvino_says_so(void **state)
+{
+    (void)state;
+    if (named("openvino"))
+        skip();
+    const char *const words[] = {"without OpenVINO", "install", "build again", NULL};
+    refused("openvino", "model.onnx", AISPIPE_UNSUPPORTED, words);
+    refused("openvino", "model.sim.json", AISPIPE_UNSUPPORTED, words);
+    const char *const with_model[] = {"some/net.ONNX", "without OpenVINO", "install", NULL};
+    refused(NULL, "some/net.ONNX", AISPIPE_UNSUPPORTED, with_model);
+}
+
+static void long_paths_do_not_overrun(void **state)
+{
+    (void)state;
+    char path[8192];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    const char *const words[] = {"xxx", NULL};
+    refused(NULL, path, AISPIPE_INVALID, words);
+    refused(path, path, AISPIPE_INVALID, words);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_complete),
+        cmocka_unit_test(a_name_is_taken_whatever_the_ending),
+        cmocka_unit_test(auto_goes_by_the_ending),
+        cmocka_unit_test(unknown_endings_list_what_there_is),
+        cmocka_unit_test(unknown_names_list_what_there_is),
+        cmocka_unit_test(a_build_without_openvino_says_so),
+        cmocka_unit_test(long_paths_do_not_overrun),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
