@@ -6,8 +6,10 @@
 #include <string.h>
 
 /* A field's offset, and a compile error where the field is not of the type that the option's kind writes. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type in an association may not have any. */
 #define FIELD(type, member) \
     (offsetof(struct options, member) + 0 * sizeof(_Generic(((struct options *)0)->member, type : 0)))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define MAX_THREADS 1024
 #define MAX_DEPTH 1048576

@@ -76,9 +76,8 @@ def test_signal_in_the_middle(tmp_path, sim, name, options):
 def test_signal_while_a_transfer_is_slow(tmp_path, sim, stage):
     process, arrays = begin(tmp_path, sim(**{stage: models.sim_stage(latency_us=20_000)}))
     run, took = finish(process, signal.SIGINT)
+    assert took < SLACK + 0.2, run
     check_partial(tmp_path, run, arrays, 130)
-    # Transfers are not given up: all that are in flight are made.
-    assert took < SLACK + len(arrays) * 0.02, run
 
 
 def test_batch_that_takes_long_is_finished(tmp_path, sim):

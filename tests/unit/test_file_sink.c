@@ -144,7 +144,7 @@ static void test_text_of_any_length(void **state)
         memcpy(row + (size_t)i * (WIDTH + 1), value, WIDTH);
         row[(size_t)i * (WIDTH + 1) + WIDTH] = ' ';
     }
-    row[COLUMNS * (WIDTH + 1)] = '\n';
+    row[(size_t)COLUMNS * (WIDTH + 1)] = '\n';
     struct aispipe_tensor_desc y = tensor(AISPIPE_FLOAT64, 2, DIMS(ROWS, COLUMNS));
     assert_int_equal(store(&options, &y, 1, values, NULL), 0);
     assert_int_equal(read_file(*state, "s0_0.txt", text, sizeof text), sizeof text - 1);

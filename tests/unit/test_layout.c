@@ -78,7 +78,7 @@ static void small_batches_get_many_slots_large_ones_few(void **state)
     (void)state;
     const struct aispipe_pipeline_options options = {0};
     struct layout small = chosen(&options, MANY, SMALL);
-    struct layout large = chosen(&options, MANY, (size_t)32 << 20);
+    struct layout large = chosen(&options, MANY, (size_t)8 << 20);
     assert_true(small.inflight >= 64);
     assert_true(large.inflight < small.inflight);
     /* Enough for every thread to hold one, with something in between; unless that is more than there is. */
