@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static void write_latency(struct json_writer *json, const char *name, const struct aispipe_latency *latency)
@@ -260,8 +259,7 @@ int summary_write(const struct summary *summary, const struct aispipe_pipeline *
         return cannot("create", path, errno, error);
     struct json_writer json;
     json_begin(&json, fd);
-    int rc = fchmod(fd, 0640) ? cannot("create", path, errno, error)
-                              : write_members(&json, summary, pipeline, files, argc, argv, error);
+    int rc = write_members(&json, summary, pipeline, files, argc, argv, error);
     int reason = json_end(&json);
     if (close(fd) && !reason)
         reason = errno;

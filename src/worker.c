@@ -114,12 +114,19 @@ static int work_on(struct worker *worker, struct slot *slot)
     return rc;
 }
 
+/* How many batches there were, the one just taken included. Its place may have been filled meanwhile. */
+static unsigned level_on_arrival(const struct ring *ring)
+{
+    unsigned left = ring_level(ring);
+    return left < ring_capacity(ring) ? left + 1 : left;
+}
+
 static void serve(struct worker *worker)
 {
     uint64_t now = clock_ns();
     struct slot *slot;
     while ((slot = next_slot(worker, &now))) {
-        unsigned level = ring_level(worker->in) + 1;
+        unsigned level = level_on_arrival(worker->in);
         int rc = work_on(worker, slot);
         if (rc && rc != STAGE_LAST)
             break;

@@ -2,8 +2,8 @@
 /**
  * @file openvino_internal.h
  * What the files of the OpenVINO backend share: openvino.c (the table, slots and execution),
- * openvino_format.c (a first look at a model file), openvino_model.c (reading, describing and compiling a
- * model), openvino_errors.c (the engine's words).
+ * openvino_format.c (a first look at a model file), openvino_model.c (reading and describing a model),
+ * openvino_compile.c (compiling it for its lanes), openvino_errors.c (the engine's words).
  */
 #ifndef AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
 #define AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
@@ -60,6 +60,10 @@ const char *openvino_option(const struct openvino_device *device, const char *ke
 
 /** Refuses a file that is missing, cut off, or of another kind than its ending says. */
 int openvino_check_file(const char *path, struct aispipe_error *error);
+
+/** Makes model->compiled from model->read. What has been made is freed by openvino_unload, also on failure.
+ */
+int openvino_compile(struct openvino_model *model, const char *path, struct aispipe_error *error);
 
 /** Reads, describes and compiles. On failure `*model` is NULL. */
 int openvino_load(void *device, const char *path, void **model, struct aispipe_error *error);

@@ -21,12 +21,10 @@ static int cannot_make(const char *path, int reason, struct aispipe_error *error
         strerror(reason));
 }
 
-/* mkdir, with the mode that was meant whatever the umask. Returns 0, or an errno. */
+/* Returns 0, or an errno. A umask that takes more away is the user's wish. */
 static int make_one(const char *path)
 {
-    if (mkdir(path, MODE))
-        return errno;
-    return chmod(path, MODE) ? errno : 0;
+    return mkdir(path, MODE) ? errno : 0;
 }
 
 static bool is_directory(const char *path)

@@ -186,8 +186,11 @@ static void parse_plan(const char *text)
     parse_action(end + 1, text);
 }
 
+static void find_allocator(void);
+
 __attribute__((constructor)) static void set_up(void)
 {
+    find_allocator();
     plan.path = getenv("AISPIPE_FAULT_PATH");
     plan.hit = getenv("AISPIPE_FAULT_HIT");
     plan.counts = getenv("AISPIPE_FAULT_COUNTS");
@@ -630,17 +633,19 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
 }
 
 /*
- * dlsym may allocate while the real allocator is being looked up. Until it is known, memory comes from this
- * small pool, which is never given back.
+ * Looking up the real allocator may itself allocate, and a sanitizer allocates before it can look anything
+ * up. Until the constructor has found the real one, memory comes from this pool, which is never given back.
  */
-static _Alignas(64) char pool[1 << 16];
+static _Alignas(64) char pool[1 << 20];
 static atomic_size_t pool_used;
-static _Thread_local bool resolving;
 
-static void *from_pool(size_t size)
+static void *from_pool(size_t alignment, size_t size)
 {
-    size_t start = atomic_fetch_add(&pool_used, (size + 63) & ~(size_t)63);
-    return start + size <= sizeof pool ? pool + start : NULL;
+    size_t room;
+    if (alignment > 64 || __builtin_add_overflow(size, 63, &room))
+        return NULL;
+    size_t start = atomic_fetch_add(&pool_used, room & ~(size_t)63);
+    return start < sizeof pool && size <= sizeof pool - start ? pool + start : NULL;
 }
 
 static bool in_pool(const void *memory)
@@ -654,47 +659,43 @@ static void *(*real_realloc)(void *, size_t);
 static void *(*real_aligned_alloc)(size_t, size_t);
 static int (*real_posix_memalign)(void **, size_t, size_t);
 static void (*real_free)(void *);
+static atomic_bool have_allocator;
 
-static bool resolve_allocator(void)
+static void find_allocator(void)
 {
-    if (real_free)
-        return true;
-    if (resolving)
-        return false;
-    resolving = true;
     real_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
     real_calloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "calloc");
     real_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
     real_aligned_alloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "aligned_alloc");
     real_posix_memalign = (int (*)(void **, size_t, size_t))dlsym(RTLD_NEXT, "posix_memalign");
     real_free = (void (*)(void *))dlsym(RTLD_NEXT, "free");
-    resolving = false;
-    return true;
+    atomic_store(&have_allocator, true);
 }
 
 void *malloc(size_t size)
 {
-    if (!resolve_allocator())
-        return from_pool(size);
+    if (!atomic_load(&have_allocator))
+        return from_pool(1, size);
     return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : real_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    if (!resolve_allocator())
-        return from_pool(count * size); /* static memory is zero */
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return NULL;
+    if (!atomic_load(&have_allocator))
+        return from_pool(1, bytes); /* static memory is zero */
     return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : real_calloc(count, size);
 }
 
 static void *realloc_untouched(void *memory, size_t size)
 {
-    if (!resolve_allocator())
-        return NULL;
-    if (!in_pool(memory))
+    if (memory && !in_pool(memory))
         return real_realloc(memory, size);
-    void *moved = real_malloc(size);
-    size_t rest = (size_t)(pool + sizeof pool - (char *)memory);
-    if (moved)
+    void *moved = atomic_load(&have_allocator) ? real_malloc(size) : from_pool(1, size);
+    size_t rest = memory ? (size_t)(pool + sizeof pool - (char *)memory) : 0;
+    if (moved && memory)
         memcpy(moved, memory, size < rest ? size : rest);
     return moved;
 }
@@ -711,22 +712,22 @@ void *reallocarray(void *memory, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    if (FAILS(GROUP_MALLOC, -1, NULL))
-        return NULL;
-    return realloc_untouched(memory, bytes);
+    return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : realloc_untouched(memory, bytes);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    if (!resolve_allocator())
-        return NULL;
+    if (!atomic_load(&have_allocator))
+        return from_pool(alignment, size);
     return FAILS(GROUP_MALLOC, -1, NULL) ? NULL : real_aligned_alloc(alignment, size);
 }
 
 int posix_memalign(void **memory, size_t alignment, size_t size)
 {
-    if (!resolve_allocator())
-        return ENOMEM;
+    if (!atomic_load(&have_allocator)) {
+        *memory = from_pool(alignment, size);
+        return *memory ? 0 : ENOMEM;
+    }
     return FAILS(GROUP_MALLOC, -1, NULL) ? plan.error : real_posix_memalign(memory, alignment, size);
 }
 
@@ -744,8 +745,6 @@ char *strndup(const char *text, size_t length)
 
 void free(void *memory)
 {
-    if (!memory || in_pool(memory))
-        return;
-    if (resolve_allocator())
+    if (memory && !in_pool(memory))
         real_free(memory);
 }
