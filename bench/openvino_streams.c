@@ -70,16 +70,19 @@ static double clock_s(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* The second number of statm: pages that are resident. */
 static double resident_mb(void)
 {
-    long total = 0;
-    long resident = 0;
+    char text[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
-    if (!file || fscanf(file, "%ld %ld", &total, &resident) != 2)
-        resident = 0;
-    if (file)
+    if (file) {
+        if (!fgets(text, sizeof text, file))
+            text[0] = '\0';
         (void)fclose(file);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
+    }
+    char *end = text;
+    (void)strtol(text, &end, 10);
+    return (double)strtol(end, NULL, 10) * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
 static int cores(void)

@@ -2,7 +2,7 @@
 /*
  * How fast is the ring, beside what one would use instead?
  *
- *     ring [--seconds S] [--rounds N] [--depth N] [--pin] [--json]
+ *     ring [--seconds S] [--rounds N] [--depth N] [--spin N] [--pin] [--json]
  *
  * Queues: the ring with the fast paths that the pipeline would choose; the ring as many-to-many; a bounded
  * queue of a mutex and two condition variables; liburcu's wfcqueue, bounded by its nodes. wfcqueue has no way
@@ -434,15 +434,23 @@ struct test_case {
     const char *unit;
     struct figure (*run)(const struct queue_kind *kind, const struct queue_plan *plan, double seconds);
     struct queue_plan plan;
+    bool no_spin; /* and so nothing new about queues that never spin */
 };
 
 static struct test_case cases[] = {
-    {"1 -> 1", "item", run_flow, {.consumers = 1, .spin = SPIN}},
-    {"1 -> 2", "item", run_flow, {.consumers = 2, .spin = SPIN}},
-    {"1 -> 4", "item", run_flow, {.consumers = 4, .spin = SPIN}},
-    {"ping-pong", "round trip", run_ping_pong, {.consumers = 1, .spin = SPIN, .one_item = true}},
-    {"ping-pong, no spin", "round trip", run_ping_pong, {.consumers = 1, .spin = 0, .one_item = true}},
-    {"alone", "push + pop", run_alone, {.consumers = 1, .spin = SPIN}},
+    {.name = "1 -> 1", .unit = "item", .run = run_flow, .plan = {.consumers = 1}},
+    {.name = "1 -> 2", .unit = "item", .run = run_flow, .plan = {.consumers = 2}},
+    {.name = "1 -> 4", .unit = "item", .run = run_flow, .plan = {.consumers = 4}},
+    {.name = "ping-pong",
+     .unit = "round trip",
+     .run = run_ping_pong,
+     .plan = {.consumers = 1, .one_item = true}},
+    {.name = "ping-pong, no spin",
+     .unit = "round trip",
+     .run = run_ping_pong,
+     .plan = {.consumers = 1, .one_item = true},
+     .no_spin = true},
+    {.name = "alone", .unit = "push + pop", .run = run_alone, .plan = {.consumers = 1}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -478,7 +486,7 @@ static void run_case(const struct test_case *test, double seconds, unsigned roun
             cells[k].cores[round] = figure.cpu / figure.seconds;
         }
     for (int k = 0; k < KINDS; k++)
-        if (test->plan.spin || kinds[k].spins)
+        if (!test->no_spin || kinds[k].spins)
             print_cell(test, &kinds[k], &cells[k], rounds, json);
     (void)fflush(stdout);
 }
@@ -488,6 +496,7 @@ int main(int argc, char **argv)
     double seconds = 0.15;
     double rounds = 5;
     double depth = 64;
+    double spin = SPIN;
     bool pinned = false;
     bool json = false;
     const struct bench_option options[] = {
@@ -506,6 +515,11 @@ int main(int argc, char **argv)
          .number = &depth,
          .least = 2,
          .most = 65536},
+        {.name = "--spin",
+         .help = "N  turns before an end sleeps or yields (default 200)",
+         .number = &spin,
+         .least = 0,
+         .most = 1e6},
         {.name = "--pin", .help = "each thread stays on a core of its own", .flag = &pinned},
         {.name = "--json", .help = "one JSON object a line", .flag = &json},
     };
@@ -516,6 +530,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < CASES; i++) {
         cases[i].plan.depth = (unsigned)depth;
         cases[i].plan.pinned = pinned;
+        cases[i].plan.spin = cases[i].no_spin ? 0 : (unsigned)spin;
         run_case(&cases[i], seconds, (unsigned)rounds, json);
     }
     return 0;

@@ -38,14 +38,13 @@ int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize,
 /** Prints both blocks as INFO lines. `transfers`: also the H2D and D2H lines. */
 void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log);
 
-/** Where summary_write writes before it renames: ".aispipe-<pid>-summary.tmp" beside `path`. */
-size_t summary_temporary(const char *path, char *temporary, size_t capacity);
 /**
- * Writes the summary file (0640), whole or not at all: beside its final name first, then renamed. Samples
- * that were not stored are left out of "filesinfo". `argv` is what the run was started with.
+ * Writes the summary file (0640), whole or not at all: to `temporary` first, which must not exist and be in
+ * the same directory, then renamed to `path`. Samples that were not stored are left out of "filesinfo".
+ * `argv` is what the run was started with.
  */
 int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
                   const struct summary_files *files, int argc, char *const *argv, const char *path,
-                  struct aispipe_error *error);
+                  const char *temporary, struct aispipe_error *error);
 
 #endif

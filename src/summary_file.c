@@ -231,14 +231,6 @@ static int write_members(struct json_writer *json, const struct summary *summary
     return 0;
 }
 
-size_t summary_temporary(const char *path, char *temporary, size_t capacity)
-{
-    const char *slash = strrchr(path, '/');
-    int directory = slash ? (int)(slash + 1 - path) : 0;
-    return (size_t)snprintf(temporary, capacity, "%.*s.aispipe-%ld-summary.tmp", directory, path,
-                            (long)getpid());
-}
-
 static int cannot(const char *what, const char *path, int reason, struct aispipe_error *error)
 {
     const char *remedy =
@@ -249,12 +241,12 @@ static int cannot(const char *what, const char *path, int reason, struct aispipe
 
 int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
                   const struct summary_files *files, int argc, char *const *argv, const char *path,
-                  struct aispipe_error *error)
+                  const char *temporary, struct aispipe_error *error)
 {
-    char temporary[PATH_MAX];
-    if (summary_temporary(path, temporary, sizeof temporary) >= sizeof temporary)
-        return cannot("create", path, ENAMETOOLONG, error);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    int fd;
+    do
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return cannot("create", path, errno, error);
     struct json_writer json;

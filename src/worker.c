@@ -97,6 +97,14 @@ static void report(struct worker *worker, const struct slot *slot, const struct 
     worker->fail(worker->context, &error);
 }
 
+bool run_gives_up(const struct run *run)
+{
+    /* acquire: pairs with the release in aispipe_pipeline_stop, which has stored give_up_at before. */
+    if (!atomic_load_explicit(&run->stopping, memory_order_acquire))
+        return false;
+    return clock_ns() >= atomic_load_explicit(&run->give_up_at, memory_order_relaxed);
+}
+
 /* Work on one slot, unless the run has failed or the slot was given up: then it is only handed on. */
 static int work_on(struct worker *worker, struct slot *slot)
 {
@@ -105,8 +113,10 @@ static int work_on(struct worker *worker, struct slot *slot)
     /* acquire: pairs with the release when the failure was stored. */
     if (atomic_load_explicit(&run->failed, memory_order_acquire))
         return is_load ? STAGE_END : 0;
-    if (slot->dropped && !is_load)
+    if (!is_load && (slot->dropped || run_gives_up(run))) {
+        slot->dropped = true;
         return 0;
+    }
     struct aispipe_error error = {0};
     int rc = worker->stage->run(&worker->thread, slot, &error);
     if (rc < 0)

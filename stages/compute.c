@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* compute: runs the model on the batch, as often as --loop says, and times every execution. */
-#include "clock.h"
 #include "log.h"
 #include "stage.h"
 
@@ -17,23 +16,13 @@ static uint64_t executions(const struct run *run, uint64_t batch)
     return run->loop / batches + (batch < run->loop % batches);
 }
 
-/* A stopped run gives up what it has not begun when its grace is over. */
-static bool give_up(const struct run *run)
-{
-    if (!atomic_load_explicit(&run->stopping, memory_order_acquire))
-        return false;
-    return clock_ns() >= atomic_load_explicit(&run->give_up_at, memory_order_relaxed);
-}
-
 static int compute_run(struct stage_thread *thread, struct slot *slot, struct aispipe_error *error)
 {
     struct run *run = thread->run;
     uint64_t count = slot->io.warmup ? 1 : executions(run, slot->io.batch);
     for (uint64_t i = 0; i < count; i++) {
-        if (!slot->io.warmup && give_up(run)) {
-            slot->dropped = i == 0; /* one execution is enough for a result */
-            return 0;
-        }
+        if (i > 0 && run_gives_up(run))
+            return 0; /* one execution is enough for a result */
         uint64_t took;
         int rc = stage_timed(thread, slot, run->backend->compute, &took, error);
         if (rc)

@@ -32,6 +32,9 @@ struct run {
     _Atomic uint64_t give_up_at; /**< with `stopping`: executions that have not begun by then are dropped */
 };
 
+/** Whether the run was stopped and its grace is over: what has not begun is given up. */
+bool run_gives_up(const struct run *run);
+
 /** One thread of a stage. */
 struct stage_thread {
     struct run *run;

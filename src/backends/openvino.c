@@ -7,6 +7,7 @@
 #include "log.h"
 #include "openvino_internal.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,7 +233,7 @@ static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispip
     struct openvino_model *model = loaded;
     size_t inputs = model->desc.n_inputs;
     size_t n = inputs + model->desc.n_outputs;
-    struct openvino_io *own = calloc(1, sizeof *own + n * sizeof *own->tensors);
+    struct openvino_io *own = calloc(1, offsetof(struct openvino_io, tensors[n]));
     if (!own)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
     own->serial = ++model->ios;

@@ -28,7 +28,7 @@ struct properties {
 
 static void set(struct properties *properties, const char *key, const char *value)
 {
-    if (properties->n + 2 > 2 * OPENVINO_MAX_OPTIONS)
+    if (properties->n + 2 > sizeof properties->pair / sizeof(const char *))
         return;
     properties->pair[properties->n++] = key;
     properties->pair[properties->n++] = value;

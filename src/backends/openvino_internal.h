@@ -65,8 +65,8 @@ int openvino_check_file(const char *path, struct aispipe_error *error);
  */
 int openvino_compile(struct openvino_model *model, const char *path, struct aispipe_error *error);
 
-/** Reads, describes and compiles. On failure `*model` is NULL. */
-int openvino_load(void *device, const char *path, void **model, struct aispipe_error *error);
-void openvino_unload(void *model);
+/** Reads, describes and compiles. On failure `*result` is NULL. */
+int openvino_load(void *device, const char *path, void **result, struct aispipe_error *error);
+void openvino_unload(void *loaded);
 
 #endif

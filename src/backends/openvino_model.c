@@ -145,7 +145,7 @@ static int fill_shape(const struct port *port, struct aispipe_tensor_desc *desc,
     return 0;
 }
 
-static int fill_tensor(const struct openvino_library *ov, const struct port *port, ov_element_type_e *type,
+static int fill_tensor(const struct openvino_library *ov, const struct port *port, ov_element_type_e type,
                        struct aispipe_tensor_desc *desc, struct aispipe_error *error)
 {
     char *name = port_name(ov, port);
@@ -154,12 +154,12 @@ static int fill_tensor(const struct openvino_library *ov, const struct port *por
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", port->path);
     if (!is_static(&port->shape))
         return refuse_dynamic(ov, port, name, error);
-    desc->dtype = map_type(*type);
+    desc->dtype = map_type(type);
     if (desc->dtype == AISPIPE_DTYPE_UNDEFINED)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s': %s '%s' has elements of type %s, which arrays in files cannot hold; "
                             "export the model with a cast to a type of NumPy's",
-                            port->path, port->what, name, type_name(*type));
+                            port->path, port->what, name, type_name(type));
     return fill_shape(port, desc, error);
 }
 
@@ -175,7 +175,7 @@ static int describe_port(struct openvino_model *model, const char *path, bool in
         status = ov->port_get_element_type(port.port, &model->types[at]);
     bool shaped = status == OK && (status = ov->port_get_partial_shape(port.port, &port.shape)) == OK;
     char reason[OPENVINO_REASON];
-    int rc = shaped ? fill_tensor(ov, &port, &model->types[at], &model->tensors[at], error)
+    int rc = shaped ? fill_tensor(ov, &port, model->types[at], &model->tensors[at], error)
                     : aispipe_fail(error, AISPIPE_MODEL, "model '%s': %s %zu cannot be described: %s", path,
                                    port.what, index, openvino_reason(ov, status, reason));
     if (shaped)

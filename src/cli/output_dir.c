@@ -2,8 +2,10 @@
 #include "cli/output_dir.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,6 +128,25 @@ static int make_stamped(struct output_dir *directory, const char *output, struct
     return cannot_make(directory->path, EEXIST, error);
 }
 
+/* A process number alone would not do: containers that share a directory often have the same ones. */
+static void make_tag(struct output_dir *directory)
+{
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+        number = (uint32_t)time(NULL);
+    (void)snprintf(directory->tag, sizeof directory->tag, "%ld-%08" PRIx32, (long)getpid(), number);
+}
+
+static void name_summary(struct output_dir *directory)
+{
+    const char *slash = strrchr(directory->path, '/');
+    int parent = slash ? (int)(slash + 1 - directory->path) : 0;
+    (void)snprintf(directory->summary, sizeof directory->summary, "%.*s_summary.json", PATH_MAX - 16,
+                   directory->path);
+    (void)snprintf(directory->summary_temporary, sizeof directory->summary_temporary,
+                   "%.*s.aispipe-%s-summary.tmp", parent, directory->path, directory->tag);
+}
+
 int output_dir_make(struct output_dir *directory, const char *output, const char *dirname,
                     struct aispipe_error *error)
 {
@@ -133,10 +154,11 @@ int output_dir_make(struct output_dir *directory, const char *output, const char
     int rc = dirname ? make_named(directory, output, dirname, error) : make_stamped(directory, output, error);
     if (!rc)
         rc = check_writable(directory->path, error);
-    if (!rc)
-        (void)snprintf(directory->summary, sizeof directory->summary, "%.*s_summary.json", PATH_MAX - 16,
-                       directory->path);
-    return rc;
+    if (rc)
+        return rc;
+    make_tag(directory);
+    name_summary(directory);
+    return 0;
 }
 
 void output_dir_remove_if_empty(const struct output_dir *directory)

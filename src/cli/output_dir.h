@@ -8,9 +8,11 @@
 #include <limits.h>
 
 struct output_dir {
-    char path[PATH_MAX];    /**< "<output>/<dirname or time>" */
-    char summary[PATH_MAX]; /**< "<path>_summary.json" */
-    size_t kept;            /**< length of the part of `path` that existed before */
+    char path[PATH_MAX];              /**< "<output>/<dirname or time>" */
+    char summary[PATH_MAX];           /**< "<path>_summary.json" */
+    char tag[32];                     /**< "<pid>-<random>": marks this run's temporary files */
+    char summary_temporary[PATH_MAX]; /**< ".aispipe-<tag>-summary.tmp" beside `summary` */
+    size_t kept;                      /**< length of the part of `path` that existed before */
 };
 
 /**

@@ -118,11 +118,9 @@ static size_t sample_stem(void *context, uint64_t sample, char *stem, size_t cap
 static void clean_output(void *context)
 {
     const struct job *job = context;
-    char temporary[PATH_MAX];
     if (job->sink)
-        file_sink_remove_temporaries(job->sink);
-    if (summary_temporary(job->directory.summary, temporary, sizeof temporary) < sizeof temporary)
-        (void)unlink(temporary);
+        file_sink_abandon(job->sink);
+    (void)unlink(job->directory.summary_temporary);
     output_dir_remove_if_empty(&job->directory);
 }
 
@@ -137,6 +135,7 @@ static int open_output(struct job *job, struct aispipe_error *error)
     interrupt_on_end(&job->interrupt, clean_output, job);
     log_line(&job->log, AISPIPE_LOG_INFO, "output path:%s", job->directory.path);
     struct file_sink_options sink = {
+        .tag = job->directory.tag,
         .directory = job->directory.path,
         .format = (enum result_format)o->outfmt,
         .compress = o->compress,
@@ -191,6 +190,8 @@ static int wait_with_progress(struct job *job, struct aispipe_error *error)
 {
     struct progress *progress = &job->progress;
     struct aispipe_run_stats stats;
+    aispipe_pipeline_stats(job->pipeline, &stats);
+    progress_update(progress, &stats, clock_ns());
     int rc;
     while ((rc = aispipe_pipeline_wait(job->pipeline, progress_interval_ns(progress), error)) ==
            AISPIPE_TIMEOUT) {
@@ -234,7 +235,8 @@ static int summarise(struct job *job, int argc, char *const *argv, struct aispip
         .output = output_path,
         .context = job,
     };
-    return summary_write(&summary, job->pipeline, &files, argc, argv, job->directory.summary, error);
+    return summary_write(&summary, job->pipeline, &files, argc, argv, job->directory.summary,
+                         job->directory.summary_temporary, error);
 }
 
 /* A failed run leaves whole results behind; the user should know how many. */

@@ -43,9 +43,10 @@ struct file_sink {
     int fd;
     struct output *outputs;
     size_t n_outputs;
-    size_t scratch_bytes;       /* of the largest piece that is not contiguous; 0: none */
-    char prefix[TEMPORARY_MAX]; /* ".aispipe-<pid>-" */
-    atomic_uint threads;        /* opened so far; each takes the next number */
+    size_t scratch_bytes;  /* of the largest piece that is not contiguous; 0: none */
+    char prefix[48];       /* ".aispipe-<tag>-" */
+    atomic_bool abandoned; /* nothing may be begun any more */
+    atomic_uint threads;   /* opened so far; each takes the next number */
 };
 
 /* What one save thread needs, made once. */
@@ -268,7 +269,8 @@ int file_sink_open(const struct file_sink_options *options, const struct aispipe
     if (!made->options.samples_per_batch)
         made->options.samples_per_batch = 1;
     atomic_init(&made->threads, 0);
-    (void)snprintf(made->prefix, sizeof made->prefix, ".aispipe-%ld-", (long)getpid());
+    atomic_init(&made->abandoned, false);
+    (void)snprintf(made->prefix, sizeof made->prefix, ".aispipe-%.32s-", options->tag);
     int rc = plan(made, model, error);
     if (!rc)
         rc = open_directory(made, error);
@@ -295,18 +297,15 @@ void file_sink_close(struct file_sink *sink)
 
 /* ---------------------------------------------------------------- threads */
 
-/* By hand, because file_sink_remove_temporaries may run in a signal handler. */
 static void temporary_name(const struct file_sink *sink, unsigned thread, char name[TEMPORARY_MAX])
 {
-    size_t at = strlen(sink->prefix);
-    memcpy(name, sink->prefix, at);
-    at += text_digits(thread, name + at);
-    memcpy(name + at, ".tmp", sizeof ".tmp");
+    (void)snprintf(name, TEMPORARY_MAX, "%s%u.tmp", sink->prefix, thread);
 }
 
-void file_sink_remove_temporaries(const struct file_sink *sink)
+void file_sink_abandon(struct file_sink *sink)
 {
     char name[TEMPORARY_MAX];
+    atomic_store(&sink->abandoned, true);
     unsigned threads = atomic_load(&sink->threads);
     for (unsigned i = 0; i < threads; i++) {
         temporary_name(sink, i, name);
@@ -429,14 +428,18 @@ static int write_text(const struct file_sink *sink, struct sink_thread *thread, 
 
 /* ---------------------------------------------------------------- files */
 
-/* O_EXCL, so that neither a link nor another user's file of that name is written to. What is there already
- * was left by a run that was killed and whose process number was given out again. */
+/* O_EXCL, so that neither a link nor anybody else's file of that name is written to. */
 static int create_temporary(const struct file_sink *sink, const struct sink_thread *thread)
 {
-    enum { FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
-    int fd = openat(sink->fd, thread->temporary, FLAGS, FILE_MODE);
-    if (fd < 0 && errno == EEXIST && unlinkat(sink->fd, thread->temporary, 0) == 0)
-        fd = openat(sink->fd, thread->temporary, FLAGS, FILE_MODE);
+    int fd;
+    if (atomic_load_explicit(&sink->abandoned, memory_order_relaxed)) {
+        errno = ECANCELED;
+        return -1;
+    }
+    do
+        fd = openat(sink->fd, thread->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    FILE_MODE);
+    while (fd < 0 && errno == EINTR);
     return fd;
 }
 

@@ -11,6 +11,8 @@
 enum result_format { RESULT_BIN, RESULT_NPY, RESULT_TXT };
 
 struct file_sink_options {
+    const char
+        *tag; /**< at most 32 characters that no other run in the directory has; part of temporary names */
     const char *directory; /**< exists already; borrowed */
     enum result_format format;
     bool compress;              /**< zstd: ".zst" is added to the name */
@@ -29,7 +31,7 @@ struct file_sink;
  * headers.
  *
  * store() writes `<stem>_<output index>.<bin|npy|txt>[.zst]`, mode 0640, beside the final name first
- * (".aispipe-<pid>-<thread>.tmp" in the same directory) and renames when it is complete. On any failure
+ * (".aispipe-<tag>-<thread>.tmp" in the same directory) and renames when it is complete. On any failure
  * the temporary file is removed and the error names file, reason and, for a full disk, what to do.
  * A piece keeps the cut axis: (4, 10) for 4 samples is saved as four times (1, 10).
  * NPY: what numpy.save writes, byte for byte; bfloat16, which NumPy lacks, as "<V2", which is what the Python
@@ -46,7 +48,10 @@ struct aispipe_sink file_sink_view(struct file_sink *sink);
 /** "<stem>_<output>.<ext>": the file a sample's output is written to, relative to the directory. */
 size_t file_sink_name(const struct file_sink *sink, uint64_t sample, size_t output, char *name,
                       size_t capacity);
-/** Removes what an abandoned run may have left half-written. Async-signal-safe enough for a second Ctrl-C. */
-void file_sink_remove_temporaries(const struct file_sink *sink);
+/**
+ * For a sudden end: from now on store() fails before it creates a file, and what is half-written is removed.
+ * A thread that was about to create its file at this moment may still do so: call it again a little later.
+ */
+void file_sink_abandon(struct file_sink *sink);
 
 #endif

@@ -58,8 +58,9 @@ class Run:
         )
 
 
-def sanitizer_environment() -> dict:
-    """Options that make a finding visible and distinct; what the caller has set already is kept."""
+def sanitizer_environment(**more) -> dict:
+    """Options that make a finding visible and distinct; what the caller has set already is kept. `more`: further
+    options by the name of their variable."""
     common = f"exitcode={SANITIZER_STATUS}"
     wanted = {
         "ASAN_OPTIONS": common,
@@ -67,7 +68,14 @@ def sanitizer_environment() -> dict:
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1:halt_on_error=1",
         "TSAN_OPTIONS": common,
     }
-    return {k: ":".join(filter(None, [os.environ.get(k, ""), v])) for k, v in wanted.items()}
+    for key in ("LSAN", "TSAN"):
+        accepted = ROOT / "tests" / f"{key.lower()}.supp"
+        if accepted.exists() and "suppressions=" not in os.environ.get(f"{key}_OPTIONS", ""):
+            wanted[f"{key}_OPTIONS"] += f":suppressions='{accepted}'"
+    result = {k: ":".join(filter(None, [os.environ.get(k, ""), v, more.get(k, "")])) for k, v in wanted.items()}
+    # OpenVINO's thread library opens its parts in a way that sanitizers refuse, unless told so.
+    result["TBB_ENABLE_SANITIZERS"] = "1"
+    return result
 
 
 def environment(extra=None) -> dict:
@@ -300,8 +308,7 @@ class Faults:
         if SANITIZED:
             # The sanitizer's own malloc, read, … must lie behind the ones that fail, or they would never be
             # asked; so the library goes first, and the check that forbids this is switched off.
-            options = sanitizer_environment()
-            result["ASAN_OPTIONS"] = options["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
+            result["ASAN_OPTIONS"] = sanitizer_environment(ASAN_OPTIONS="verify_asan_link_order=0")["ASAN_OPTIONS"]
         for key, value in (("PATH", path), ("CALLERS", callers), ("HIT", hit), ("COUNTS", counts)):
             if value is not None:
                 result[f"AISPIPE_FAULT_{key}"] = str(value)

@@ -14,6 +14,7 @@ from harness import (
     complement,
     field,
     float_files,
+    sanitizer_environment,
     start,
     summary_of,
     temporaries,
@@ -23,12 +24,16 @@ from harness import (
 
 SLACK = 1.0 if not SANITIZED else 5.0  # the run must end within a second plus one batch
 
+# A second signal ends the program in the middle of everything: its threads are not joined, and must not be.
+ENDS_WITH_THREADS = {"TSAN_OPTIONS": sanitizer_environment(TSAN_OPTIONS="report_thread_leaks=0")["TSAN_OPTIONS"]}
 
-def begin(tmp_path, model, *options, samples=400, wait_for=5):
+
+def begin(tmp_path, model, *options, samples=400, wait_for=5, **how):
     """Starts a run, and returns when some results are there."""
     arrays = float_files(tmp_path / "in", samples)
     output = tmp_path / "out"
-    process = start("--model", model, "--input", tmp_path / "in", "--output", output, "--output_dirname", "r", *options)
+    command = ["--model", model, "--input", tmp_path / "in", "--output", output, "--output_dirname", "r"]
+    process = start(*command, *options, **how)
     results = output / "r"
 
     def enough():
@@ -115,7 +120,7 @@ def test_many_warm_ups_are_cut_short(tmp_path, sim):
 def test_second_signal_ends_at_once(tmp_path, sim, name):
     number, status = SIGNALS[name]
     model = sim(compute=models.sim_stage(hang_at=10, hang_ms=60_000))
-    process, arrays = begin(tmp_path, model, wait_for=10, samples=40)
+    process, arrays = begin(tmp_path, model, wait_for=10, samples=40, env=ENDS_WITH_THREADS)
     process.signal(number)
     time.sleep(0.3)
     assert process.alive(), "the first signal did not wait for what is in flight"
@@ -130,7 +135,8 @@ def test_second_signal_ends_at_once(tmp_path, sim, name):
 
 def test_second_signal_in_the_middle_of_writing(tmp_path, sim):
     """Many small writes are under way: no half file, no temporary may stay."""
-    process, arrays = begin(tmp_path, sim(), "--save_threads", "4", "--threads", "2", samples=4000, wait_for=50)
+    options = ["--save_threads", "4", "--threads", "2"]
+    process, arrays = begin(tmp_path, sim(), *options, samples=4000, wait_for=50, env=ENDS_WITH_THREADS)
     process.signal(signal.SIGINT)
     run, _ = finish(process, signal.SIGINT)
     assert run.status in (0, 130), run  # it may have been through before

@@ -60,8 +60,11 @@ static inline size_t stem_of(void *context, uint64_t sample, char *stem, size_t 
 
 static inline struct file_sink_options options_in(const struct place *place, enum result_format format)
 {
-    return (struct file_sink_options){
-        .directory = place->directory, .format = format, .samples_per_batch = 1, .stem = stem_of};
+    return (struct file_sink_options){.tag = "unit",
+                                      .directory = place->directory,
+                                      .format = format,
+                                      .samples_per_batch = 1,
+                                      .stem = stem_of};
 }
 
 static inline struct aispipe_tensor_desc tensor(enum aispipe_dtype dtype, int rank, const int64_t *dims)

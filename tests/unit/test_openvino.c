@@ -304,7 +304,8 @@ static void outputs_that_nothing_computes(void **state)
     struct engine engine = engine_open(ir_save(&ir, &dir, "idle", (float[]){7, 8, 9}, 12), 1);
     static struct test_slot slot;
     slot_open(&slot, &engine);
-    for (float k = 1; k < 4; k++) {
+    for (int round = 1; round < 4; round++) {
+        float k = (float)round;
         memcpy(slot.in[0], (float[]){k, -k, 3}, 12);
         run_once(&engine, &slot);
         assert_memory_equal(slot.in[0], ((float[]){k, -k, 3}), 12);
@@ -370,9 +371,8 @@ static void lanes_follow_the_slot(void **state)
 enum { LANES = 4, ROUNDS = 500 };
 
 struct runner {
-    const struct engine *engine;
-    void *lane;
     struct test_slot slots[2];
+    void *lane;
     unsigned index;
     unsigned wrong;
     pthread_t thread;
@@ -384,9 +384,9 @@ static void *run_lane(void *argument)
     for (unsigned k = 0; k < ROUNDS; k++) {
         struct test_slot *slot = &runner->slots[k % 2];
         float x[3] = {(float)k, -1, (float)runner->index};
-        float y[3] = {(float)k, 0, (float)runner->index};
         memcpy(slot->in[0], x, sizeof x);
-        if (b->compute(runner->lane, &slot->io, NULL) != 0 || memcmp(slot->out[0], y, sizeof y) != 0)
+        const float *y = slot->out[0];
+        if (b->compute(runner->lane, &slot->io, NULL) != 0 || y[0] != x[0] || y[1] != 0 || y[2] != x[2])
             runner->wrong++;
     }
     return NULL;
@@ -400,7 +400,6 @@ static void run_lanes(const char *path, const struct setting *setting)
     if (engine_try(&engine, path, setting, &error) != 0)
         fail_msg("%s", error.message);
     for (unsigned i = 0; i < LANES; i++) {
-        runners[i].engine = &engine;
         runners[i].index = i;
         runners[i].wrong = 0;
         slot_open(&runners[i].slots[0], &engine);
