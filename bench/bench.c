@@ -114,11 +114,26 @@ const char *bench_fast_directory(void)
     return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : temporary_directory();
 }
 
+/* The directory that exists now: it is removed also where bench_die ends the program. One at a time. */
+static char made[BENCH_PATH];
+
+static void remove_made(void)
+{
+    char path[BENCH_PATH];
+    memcpy(path, made, sizeof path);
+    if (*path)
+        bench_remove_tree(path);
+}
+
 void bench_make_directory(const char *parent, char path[BENCH_PATH])
 {
+    static bool registered;
+    if (!registered)
+        registered = atexit(remove_made) == 0;
     bench_join(path, parent ? parent : temporary_directory(), "aispipe-bench-XXXXXX");
     if (!mkdtemp(path))
         bench_die(path, strerror(errno));
+    memcpy(made, path, BENCH_PATH);
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *position)
@@ -131,6 +146,8 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void bench_remove_tree(const char *path)
 {
+    if (strcmp(path, made) == 0)
+        *made = '\0'; /* first: a failure below must not come here again */
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
         bench_die(path, strerror(errno));
 }

@@ -48,7 +48,10 @@ enum { BENCH_PATH = 512 };
 
 /** Where small files are fastest: /dev/shm if it can be written to, else $TMPDIR, else /tmp. */
 const char *bench_fast_directory(void);
-/** Makes a new directory below `parent` (NULL: $TMPDIR or /tmp) and writes its path to `path`. */
+/**
+ * Makes a new directory below `parent` (NULL: $TMPDIR or /tmp) and writes its path to `path`. One at a time:
+ * the newest is removed when the program exits, if it still exists.
+ */
 void bench_make_directory(const char *parent, char path[BENCH_PATH]);
 /** Removes the directory and everything in it. */
 void bench_remove_tree(const char *path);

@@ -108,11 +108,11 @@ def main():
                           "rounds": rows, "median": median}))
         return
     print(f"{arguments.files} files of {arguments.bytes} bytes in {where}, {arguments.rounds} rounds, medians")
-    per_second = arguments.files / median["cp_s"]
-    print(f"{'cp -r':34} {median['cp_s']:8.3f} s  {per_second:8.0f} files/s")
-    print(f"{'aispipe, whole process':34} {median['whole_s']:8.3f} s  {arguments.files / median['whole_s']:8.0f} files/s")
+
+    for key, what in (("cp_s", "cp -r"), ("whole_s", "aispipe, whole process")):
+        print(f"{what:34} {median[key]:8.3f} s  {arguments.files / median[key]:8.0f} files/s")
     print(f"{'of it for a run over one file':34} {median['fixed_s']:8.3f} s")
-    for key, what in (("ratio", "speed against cp -r, without it"), ("ratio_whole", "speed against cp -r, whole process")):
+    for key, what in (("ratio", "speed against cp -r, without it"), ("ratio_whole", "the whole process")):
         spread = sorted(row[key] for row in rows)
         print(f"{what:34} {median[key]:8.3f}    ({spread[0]:.3f} ... {spread[-1]:.3f})  (target: at least {TARGET})")
 

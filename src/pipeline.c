@@ -386,6 +386,7 @@ void aispipe_pipeline_stop(struct aispipe_pipeline *p, uint64_t grace_ns)
 {
     uint64_t now = clock_ns();
     uint64_t give_up = grace_ns > UINT64_MAX - now ? UINT64_MAX : now + grace_ns;
+    atomic_store_explicit(&p->run.grace_ns, grace_ns, memory_order_relaxed);
     atomic_store_explicit(&p->run.give_up_at, give_up, memory_order_relaxed);
     /* release: pairs with the acquire in the compute stage, which reads give_up_at next. */
     atomic_store_explicit(&p->run.stopping, true, memory_order_release);

@@ -105,20 +105,40 @@ bool run_gives_up(const struct run *run)
     return clock_ns() >= atomic_load_explicit(&run->give_up_at, memory_order_relaxed);
 }
 
+/* Whether this slot is given up, by a stage before or here and now. */
+static bool is_dropped(const struct worker *worker, struct slot *slot)
+{
+    const struct run *run = worker->thread.run;
+    if (slot->dropped || !run_gives_up(run))
+        return slot->dropped;
+    uint64_t overtime = atomic_load_explicit(&run->grace_ns, memory_order_relaxed) / 2;
+    if (!worker->stage->has_results || worker->overtime_ns >= overtime)
+        slot->dropped = true;
+    return slot->dropped;
+}
+
+static int work(struct worker *worker, struct slot *slot, struct aispipe_error *error)
+{
+    if (!worker->stage->has_results || !run_gives_up(worker->thread.run))
+        return worker->stage->run(&worker->thread, slot, error);
+    uint64_t begin = clock_ns();
+    int rc = worker->stage->run(&worker->thread, slot, error);
+    worker->overtime_ns += clock_ns() - begin;
+    return rc;
+}
+
 /* Work on one slot, unless the run has failed or the slot was given up: then it is only handed on. */
 static int work_on(struct worker *worker, struct slot *slot)
 {
-    struct run *run = worker->thread.run;
+    const struct run *run = worker->thread.run;
     bool is_load = worker->stage == &stage_load;
     /* acquire: pairs with the release when the failure was stored. */
     if (atomic_load_explicit(&run->failed, memory_order_acquire))
         return is_load ? STAGE_END : 0;
-    if (!is_load && (slot->dropped || run_gives_up(run))) {
-        slot->dropped = true;
+    if (!is_load && is_dropped(worker, slot))
         return 0;
-    }
     struct aispipe_error error = {0};
-    int rc = worker->stage->run(&worker->thread, slot, &error);
+    int rc = work(worker, slot, &error);
     if (rc < 0)
         report(worker, slot, &error);
     return rc;

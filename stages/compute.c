@@ -33,4 +33,4 @@ static int compute_run(struct stage_thread *thread, struct slot *slot, struct ai
     return 0;
 }
 
-const struct stage stage_compute = {"compute", compute_open, stage_lane_close, compute_run};
+const struct stage stage_compute = {"compute", false, compute_open, stage_lane_close, compute_run};

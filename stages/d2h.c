@@ -17,4 +17,4 @@ static int d2h_run(struct stage_thread *thread, struct slot *slot, struct aispip
     return stage_timed(thread, slot, thread->run->backend->d2h, &took, error);
 }
 
-const struct stage stage_d2h = {"d2h", d2h_open, stage_lane_close, d2h_run};
+const struct stage stage_d2h = {"d2h", true, d2h_open, stage_lane_close, d2h_run};

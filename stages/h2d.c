@@ -17,4 +17,4 @@ static int h2d_run(struct stage_thread *thread, struct slot *slot, struct aispip
     return stage_timed(thread, slot, thread->run->backend->h2d, &took, error);
 }
 
-const struct stage stage_h2d = {"h2d", h2d_open, stage_lane_close, h2d_run};
+const struct stage stage_h2d = {"h2d", false, h2d_open, stage_lane_close, h2d_run};

@@ -49,4 +49,4 @@ static int load_run(struct stage_thread *thread, struct slot *slot, struct aispi
     return batch + 1 == run->source.batches ? STAGE_LAST : 0;
 }
 
-const struct stage stage_load = {"load", load_open, load_close, load_run};
+const struct stage stage_load = {"load", false, load_open, load_close, load_run};

@@ -44,4 +44,4 @@ static int save_run(struct stage_thread *thread, struct slot *slot, struct aispi
     return 0;
 }
 
-const struct stage stage_save = {"save", save_open, save_close, save_run};
+const struct stage stage_save = {"save", true, save_open, save_close, save_run};

@@ -29,6 +29,7 @@ struct run {
     _Atomic uint64_t batches_stored;
     _Atomic bool failed;         /**< slots are only handed on from now on */
     _Atomic bool stopping;       /**< nothing more is loaded */
+    _Atomic uint64_t grace_ns;   /**< with `stopping`: how long the caller is ready to wait */
     _Atomic uint64_t give_up_at; /**< with `stopping`: executions that have not begun by then are dropped */
 };
 
@@ -52,6 +53,9 @@ struct stage_thread {
 
 struct stage {
     const char *name;
+    /** Works on results. Of a stopped run, they are worth more than batches that are yet to be executed: when
+     * the grace is over, each thread may still spend half as long on finishing them. */
+    bool has_results;
     /** Makes lane, files and times. May fail half-way: close is called in any case. */
     int (*open)(struct stage_thread *thread, struct aispipe_error *error);
     void (*close)(struct stage_thread *thread);

@@ -248,8 +248,9 @@ AISPIPE_API int aispipe_pipeline_start(struct aispipe_pipeline *pipeline, struct
 AISPIPE_API int aispipe_pipeline_wait(struct aispipe_pipeline *pipeline, uint64_t timeout_ns,
                                       struct aispipe_error *error);
 /**
- * Asks a run to end early: nothing more is loaded; what is in flight is finished and saved, but a batch on which
- * its next stage has not begun to work `grace_ns` from now is given up. Any thread, any number of times.
+ * Asks a run to end early: nothing more is loaded; what is in flight is finished and saved, but a batch on
+ * which its next stage has not begun to work `grace_ns` from now is given up. Any thread, any number of
+ * times.
  */
 AISPIPE_API void aispipe_pipeline_stop(struct aispipe_pipeline *pipeline, uint64_t grace_ns);
 /** Replaces the live parameters of a running pipeline; readers see either the old set or the new one. */

@@ -12,8 +12,9 @@
 
 #include <pthread.h>
 
-/** How long after the first signal executions may still begin. */
-#define INTERRUPT_GRACE_NS 500000000u
+/** How long after the first signal executions may still begin. With the half of it that d2h and save each may
+ * take on top, a run ends within a second and what the execution under way takes. */
+#define INTERRUPT_GRACE_NS 400000000u
 
 struct interrupt {
     pthread_t thread;

@@ -2,6 +2,7 @@
 """The digits example: its gradients, its ONNX export, its data files, its accuracy script, and the sentences
 with which the two set-up commands refuse a machine they cannot set up. Nothing is installed here."""
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -193,3 +194,83 @@ def test_set_up_refuses_unknown_arguments(bare_clone, command):
 def test_set_up_explains_itself(bare_clone, command):
     helped = bare_clone(command, "--help")
     assert helped.returncode == 0 and f"sh tools/{command}" in helped.stdout and helped.stderr == ""
+
+
+def bare_machine(tmp_path, *commands):
+    """A copy of tools/ and a PATH with only the basic commands, and those given as (name, script)."""
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "tools", clone / "tools")
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in "sh dirname cat grep sed id mkdir rm tail df awk date uname env basename head".split():
+        (path / name).symlink_to(shutil.which(name))
+    for name, script in commands:
+        (path / name).write_text("#!/bin/sh\n" + script + "\n")
+        (path / name).chmod(0o755)
+    return clone, {"PATH": str(path), "HOME": str(tmp_path), "CI": "1"}
+
+
+def refuse(clone, environment, *command):
+    done = subprocess.run(
+        ["/bin/sh", *command], cwd=clone, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1, done
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("tool", ["quickstart", "check"])
+def test_a_distribution_without_apt_and_dnf(tmp_path, tool):
+    line = refuse(*bare_machine(tmp_path), "tools/" + tool)
+    assert line.startswith(tool + ": missing here: compiler")
+    assert "neither apt-get nor dnf" in line and "docs/dependencies.md" in line
+
+
+@pytest.mark.parametrize("manager, package", [("apt-get", "liburcu-dev"), ("dnf", "pkgconfig(liburcu-qsbr)")])
+def test_neither_root_nor_sudo(tmp_path, manager, package):
+    clone, environment = bare_machine(tmp_path, (manager, "exit 1"))
+    (tmp_path / "bin" / "id").unlink()
+    (tmp_path / "bin" / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "bin" / "id").chmod(0o755)
+    line = refuse(clone, environment, "tools/quickstart")
+    assert "needs root, and there is no sudo here" in line and package in line
+
+
+@pytest.mark.parametrize(
+    "says, sentence",
+    [
+        ("E: Temporary failure resolving 'mirror'", "cannot be reached"),
+        ("E: No space left on device", "The disk is full"),
+        ("E: Could not get lock /var/lib/dpkg/lock", "Another package manager is running"),
+        ("E: Unable to locate package meson", '"universe"'),
+    ],
+)
+def test_a_package_manager_that_fails(tmp_path, says, sentence):
+    script = 'echo "%s" >&2; exit 100' % says.replace('"', "")
+    clone, environment = bare_machine(tmp_path, ("apt-get", script), ("sudo", 'shift; exec "$@"'))
+    line = refuse(clone, environment, "tools/quickstart")
+    assert "apt-get could not install" in line and "build/logs/packages.log" in line and sentence in line
+
+
+def test_unknown_arguments(tmp_path):
+    clone, environment = bare_machine(tmp_path)
+    assert "unknown argument '--fast'" in refuse(clone, environment, "tools/quickstart", "--fast")
+    assert "unknown step 'lint'" in refuse(clone, environment, "tools/check", "lint")
+
+
+def test_tests_are_counted_one_by_one(tmp_path):
+    junit = tmp_path / "e2e.xml"
+    junit.write_text("<s><testcase/><testcase><skipped/></testcase><testcase><error/></testcase></s>")
+    tap = "1..3\nok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP no device\n"
+    entries = [
+        {"result": "FAIL", "stdout": tap, "starttime": 1, "command": ["test"]},
+        {"result": "FAIL", "stdout": "", "starttime": 1, "command": ["python", "--junitxml=%s" % junit]},
+        # Left by an earlier run: not counted.
+        {"result": "TIMEOUT", "stdout": "", "starttime": 1e11, "command": ["python", "--junitxml=%s" % junit]},
+        {"result": "OK", "stdout": "", "starttime": 1, "command": ["test"]},
+        {"result": "ERROR", "stdout": "ok 1 - a\n", "starttime": 1, "command": ["test"]},
+    ]
+    log = tmp_path / "testlog.json"
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    count = [sys.executable, str(ROOT / "tools" / "count_tests.py")]
+    assert subprocess.check_output(count + [str(log)], text=True) == "4 4 2\n"
+    assert subprocess.check_output(count + [str(tmp_path / "none")], text=True) == "0 0 0\n"
