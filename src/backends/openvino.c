@@ -333,11 +333,51 @@ static void hand_through(const struct openvino_model *model, const struct aispip
             memcpy(io->outputs[i], io->inputs[model->handed_through[i]], model->desc.outputs[i].size);
 }
 
+/* Index of the first value that is not a 32-bit integer; `n` when all are. */
+static size_t first_too_large(enum aispipe_dtype dtype, const void *values, size_t n)
+{
+    size_t i = 0;
+    if (dtype == AISPIPE_INT64)
+        while (i < n && ((const int64_t *)values)[i] == (int32_t)((const int64_t *)values)[i])
+            i++;
+    else if (dtype == AISPIPE_UINT64)
+        while (i < n && ((const uint64_t *)values)[i] <= INT32_MAX)
+            i++;
+    else if (dtype == AISPIPE_UINT32)
+        while (i < n && ((const uint32_t *)values)[i] <= INT32_MAX)
+            i++;
+    else
+        return n;
+    return i;
+}
+
+/* OpenVINO's CPU device computes 64-bit and unsigned 32-bit integers as int32. Larger values would come out
+ * as others without a word: better no result than a wrong one. */
+static int check_narrowed(const struct openvino_model *model, const struct aispipe_io *io,
+                          struct aispipe_error *error)
+{
+    for (size_t i = 0; i < model->desc.n_inputs; i++) {
+        const struct aispipe_tensor_desc *input = &model->desc.inputs[i];
+        size_t n = input->size / aispipe_dtype_size(input->dtype);
+        size_t at = first_too_large(input->dtype, io->inputs[i], n);
+        if (at == n)
+            continue;
+        return aispipe_fail(
+            error, AISPIPE_UNSUPPORTED,
+            "element %zu of input '%s' (%s) does not fit 32 bits, with which OpenVINO's CPU device "
+            "computes; export the model with an int32 or floating-point input",
+            at, input->name, aispipe_dtype_name(input->dtype));
+    }
+    return 0;
+}
+
 static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe_error *error)
 {
     struct openvino_lane *lane = created;
     const struct openvino_library *ov = &lane->model->device->ov;
-    int rc = bind(lane, io->device, error);
+    int rc = lane->model->narrows ? check_narrowed(lane->model, io, error) : 0;
+    if (!rc)
+        rc = bind(lane, io->device, error);
     if (rc)
         return rc;
     ov_status_e status = ov->infer_request_infer(lane->request);

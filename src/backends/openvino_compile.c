@@ -139,8 +139,8 @@ static int compile_error(const struct openvino_model *model, const char *path, o
                         device->name, why);
 }
 
-/* OpenVINO's CPU device has no 64-bit arithmetic, and says nothing about it. */
-static void warn_about_types(const struct openvino_model *model)
+/* OpenVINO's CPU device has neither 64-bit arithmetic nor unsigned 32-bit, and says nothing about it. */
+static void mind_types(struct openvino_model *model)
 {
     const struct aispipe_model_desc *desc = &model->desc;
     const struct aispipe_log *log = &model->device->log;
@@ -149,9 +149,9 @@ static void warn_about_types(const struct openvino_model *model)
         if (tensor->dtype == AISPIPE_FLOAT64)
             log_line(log, AISPIPE_LOG_WARNING, "'%s' is float64: the engine computes it as float32",
                      tensor->name);
-        if (tensor->dtype == AISPIPE_INT64)
-            log_line(log, AISPIPE_LOG_DEBUG,
-                     "'%s' is int64: the engine computes it as int32, larger values are lost", tensor->name);
+        if (i < desc->n_inputs && (tensor->dtype == AISPIPE_INT64 || tensor->dtype == AISPIPE_UINT64 ||
+                                   tensor->dtype == AISPIPE_UINT32))
+            model->narrows = true;
     }
 }
 
@@ -235,7 +235,7 @@ int openvino_compile(struct openvino_model *model, const char *path, struct aisp
             return compile_error(model, path, status, error);
         model->n_compiled++;
     }
-    warn_about_types(model);
+    mind_types(model);
     for (size_t i = 0; i < how.properties.n; i += 2)
         log_line(&device->log, AISPIPE_LOG_DEBUG, "engine property %s=%s", how.properties.pair[i],
                  how.properties.pair[i + 1]);

@@ -48,6 +48,7 @@ struct openvino_model {
      * name to the engine, which would then read the input from the output's buffer: such an output is copied.
      */
     int *handed_through;
+    bool narrows; /**< an input is of a type that the device computes in 32 bits (see check_narrowed) */
     uint64_t ios; /**< made so far: numbers them (see openvino_io.serial) */
 };
 

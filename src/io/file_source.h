@@ -41,8 +41,9 @@ struct made_up_source;
 
 /**
  * One made-up sample called "pure_infer_data": zeros, or random values that are valid for each dtype (floats
- * uniform in [0, 1), integers over their whole range, bool 0 or 1) and the same for the same seed.
- * `batches` ≥ 1 repeats it: batch 0 holds the sample, the others hold the same data and count no sample.
+ * uniform in [0, 1), 8- and 16-bit integers over their whole range, wider ones in [0, 2^31), bool 0 or 1) and
+ * the same for the same seed. `batches` ≥ 1 repeats it: batch 0 holds the sample, the others hold the same
+ * data and count no sample.
  */
 int made_up_source_open(const struct aispipe_model_desc *model, bool random, uint64_t seed, uint64_t batches,
                         struct made_up_source **source, struct aispipe_error *error);

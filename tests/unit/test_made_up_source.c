@@ -84,7 +84,7 @@ static double value_of(enum aispipe_dtype dtype, const void *data, size_t k)
         assert_true(bits <= 1);
         return bits ? 0.999 : 0;
     default:
-        return ldexp((double)(bits >> (item == 8 ? 11 : 0)), item == 8 ? -53 : -(int)item * 8);
+        return ldexp((double)bits, item >= 4 ? -31 : -(int)item * 8);
     }
 }
 
@@ -144,8 +144,8 @@ static void the_sequence_does_not_change(void **state)
     uint64_t data[3];
     void *inputs[] = {data};
     assert_int_equal(view.fill(view.context, NULL, 0, inputs, NULL), 0);
-    assert_true(data[0] == UINT64_C(0xa706dd2f4d197e6f) && data[1] == UINT64_C(0xb382a305f4414f5e) &&
-                data[2] == UINT64_C(0x631a9154fbabf717));
+    assert_true(data[0] == UINT64_C(0x4d197e6f) && data[1] == UINT64_C(0x74414f5e) &&
+                data[2] == UINT64_C(0x7babf717));
     made_up_source_close(source);
 }
 

@@ -291,6 +291,40 @@ static void every_element_type(void **state)
 }
 
 /* Outputs: the input itself, the same node twice, a constant. All must be written into the slot. */
+/* The engine computes these types in 32 bits: what does not fit is refused, not changed. */
+static void integers_that_do_not_fit(void **state)
+{
+    (void)state;
+    need_engine();
+    static const struct {
+        const char *name;
+        uint64_t good, bad;
+    } types[] = {{"i64", (uint64_t)INT32_MIN, (uint64_t)INT32_MIN - 1},
+                 {"i64", INT32_MAX, (uint64_t)INT32_MAX + 1},
+                 {"u64", INT32_MAX, (uint64_t)INT32_MAX + 1},
+                 {"u32", INT32_MAX, (uint64_t)INT32_MAX + 1}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct engine engine = engine_open(concat_model(types[i].name), 1);
+        size_t item = aispipe_dtype_size(engine.desc->inputs[0].dtype);
+        static struct test_slot slot;
+        struct aispipe_error error;
+        void *lane;
+        slot_open(&slot, &engine);
+        memset(slot.in[0], 0, 3 * item);
+        memcpy((char *)slot.in[0] + item, &types[i].good, item);
+        run_once(&engine, &slot);
+        assert_memory_equal(slot.out[0], slot.in[0], 3 * item);
+        memcpy((char *)slot.in[0] + item, &types[i].bad, item);
+        assert_int_equal(backend_openvino.lane_create(engine.model, AISPIPE_LANE_COMPUTE, 0, &lane, &error),
+                         0);
+        assert_int_equal(backend_openvino.compute(lane, &slot.io, &error), AISPIPE_UNSUPPORTED);
+        assert_non_null(strstr(error.message, "element 1 of input 'x'"));
+        backend_openvino.lane_destroy(engine.model, lane);
+        slot_close(&slot, &engine);
+        engine_close(&engine);
+    }
+}
+
 static void outputs_that_nothing_computes(void **state)
 {
     (void)state;
@@ -590,6 +624,7 @@ int main(void)
         cmocka_unit_test(scalars),
         cmocka_unit_test(no_elements),
         cmocka_unit_test(every_element_type),
+        cmocka_unit_test(integers_that_do_not_fit),
         cmocka_unit_test(outputs_that_nothing_computes),
         cmocka_unit_test(one_node_for_two_outputs),
         cmocka_unit_test(lanes_follow_the_slot),
