@@ -227,6 +227,8 @@ static bool wf_pop(void *queue, uint32_t *item)
         struct cds_wfcq_node *link = q->locked ? cds_wfcq_dequeue_blocking(&q->head, &q->tail)
                                                : __cds_wfcq_dequeue_blocking(&q->head, &q->tail);
         if (link) {
+            /* cppcheck-suppress nullPointer; the macro takes the address of a member of no object, as
+             * offsetof does */
             struct wf_node *node = caa_container_of(link, struct wf_node, link);
             *item = node->item;
             atomic_store_explicit(&node->taken, false, memory_order_release);

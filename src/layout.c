@@ -10,10 +10,14 @@
 
 /* Bytes of batches in flight that are worth having: enough to bridge the wake-ups of small batches, few
  * enough to stay near the cache for large ones (docs/decisions/0002-batches-in-flight.md has the figures). */
-#define INFLIGHT_BYTES ((size_t)64 << 20)
+#define INFLIGHT_BYTES ((size_t)16 << 20)
 #define INFLIGHT_MOST 512u
 
+/* A hand-over between running threads takes less than this many turns. Where threads outnumber cores, the one
+ * that is waited for is often not running, and spinning only keeps it from it; with one batch in flight it
+ * has all of a stage's work to do first. */
 #define SPIN_TURNS 200u
+#define SPIN_TURNS_CROWDED 50u
 #define NAP_NS 1000000u
 
 static unsigned cores(void)
@@ -109,6 +113,16 @@ static int choose_threads(const struct aispipe_pipeline_options *options, struct
     return 0;
 }
 
+static unsigned choose_spin(const struct layout *layout)
+{
+    unsigned threads = 0;
+    for (int i = 0; i < AISPIPE_STAGES; i++)
+        threads += layout->threads[i];
+    if (layout->inflight == 1)
+        return 0;
+    return threads <= cores() ? SPIN_TURNS : SPIN_TURNS_CROWDED;
+}
+
 int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batches, size_t slot_bytes,
                   struct layout *layout, struct aispipe_error *error)
 {
@@ -138,7 +152,8 @@ int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batch
         layout->depth[i] = options->depth[i] && !options->full ? options->depth[i] : layout->inflight;
     if (layout->depth[AISPIPE_STAGE_LOAD] < layout->inflight)
         layout->depth[AISPIPE_STAGE_LOAD] = layout->inflight; /* all slots are free at the start */
-    layout->tuning = (struct aispipe_tuning){
-        .spin = SPIN_TURNS, .wake_batch = clamp(layout->inflight / 8, 1, RING_MAX_ITEMS), .nap_ns = NAP_NS};
+    layout->tuning = (struct aispipe_tuning){.spin = choose_spin(layout),
+                                             .wake_batch = clamp(layout->inflight / 8, 1, RING_MAX_ITEMS),
+                                             .nap_ns = NAP_NS};
     return check_memory(layout, options->full, slot_bytes, error);
 }

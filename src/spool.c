@@ -130,7 +130,7 @@ static int next_chunk(struct spool_reader *reader, struct aispipe_error *error)
         int rc = read_chunk(reader, count, error);
         if (rc)
             return rc;
-    } else {
+    } else if (count) {
         memcpy(reader->chunk, spool->buffer, count * sizeof *reader->chunk);
     }
     reader->at = 0;

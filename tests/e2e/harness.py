@@ -82,6 +82,7 @@ def environment(extra=None) -> dict:
     base = dict(os.environ)
     base.update(sanitizer_environment())
     base["LC_ALL"] = "C.UTF-8"
+    base["TBB_ENABLE_SANITIZERS"] = "1"  # OpenVINO's thread library: no RTLD_DEEPBIND, which sanitizers refuse
     base.update(extra or {})
     return base
 

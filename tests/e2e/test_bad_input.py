@@ -438,6 +438,20 @@ def test_file_that_changes_between_planning_and_reading(place, sim, faults, chan
     failed_in_the_middle(place, process.wait(), 2, r"s2\.bin", wanted)
 
 
+@pytest.mark.parametrize("value", [1 << 31, -(1 << 31) - 1, 1 << 40, -(1 << 63)])
+def test_integers_that_the_engine_would_change(tmp_path, onnx_model, value):
+    """OpenVINO's CPU device computes with 32 bits where a model says 64."""
+    _, model = onnx_model(models.long_sums)
+    arrays = [np.full((1, 3, 4), n, np.int64) for n in range(3)]
+    arrays[2][0, 1, 3] = value
+    for n, array in enumerate(arrays):
+        write_npy(tmp_path / "in" / f"s{n}.npy", array)
+    command = ["--model", model, "--input", tmp_path / "in", "--output", tmp_path / "out", "--output_dirname", "r"]
+    run = aispipe(*command, status=None)
+    assert_one_error(run, FAILED, "batch 2", r"s2\.npy", r"\bx\b", "int64", "32 bits")
+    assert not list((tmp_path / "out").glob("r/s2*")) and temporaries(tmp_path) == []
+
+
 # --- outputs --------------------------------------------------------------------------------------------
 
 
