@@ -403,13 +403,12 @@ int aispipe_pipeline_tune(struct aispipe_pipeline *p, const struct aispipe_tunin
     *fresh = *tuning;
     pthread_mutex_lock(&p->tuning_mutex);
     struct aispipe_tuning *old = p->tuning;
-    RCU_RELEASE(&p->tuning);
     RCU_PUBLISH(p->tuning, fresh);
     /* Blocks until every stage thread is between two batches or waiting. call_rcu would not block, but it
      * starts a thread in the user's process that never ends. */
     if (atomic_load(&p->tuning_live))
         urcu_qsbr_synchronize_rcu();
-    RCU_ACQUIRE(&p->tuning);
+    RCU_ACQUIRE(&p->run); /* pairs with the readers' RCU_RELEASE */
     pthread_mutex_unlock(&p->tuning_mutex);
     free(old);
     return 0;

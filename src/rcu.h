@@ -4,6 +4,9 @@
  * liburcu's QSBR flavour, with what ThreadSanitizer has to be told about it: the library is not built with
  * the sanitizer, so the order between a reader's quiescent state and the end of a grace period is invisible
  * to it.
+ * RCU_RELEASE(run) goes before a quiescent state, RCU_ACQUIRE(run) after a grace period; RCU_PUBLISH and
+ * RCU_ACQUIRE(pointer) are the ends of the way a new value takes. The two need addresses of their own: a
+ * store with release order makes the sanitizer forget what others have released at its address.
  */
 #ifndef AISPIPE_RCU_H
 #define AISPIPE_RCU_H

@@ -46,7 +46,7 @@ static struct ring_wait current_wait(const struct worker *worker)
 
 static void offline(const struct worker *worker)
 {
-    RCU_RELEASE((void *)worker->tuning);
+    RCU_RELEASE(worker->thread.run);
     urcu_qsbr_thread_offline();
 }
 
@@ -166,7 +166,7 @@ static void serve(struct worker *worker)
         bool taken = hand_on(worker, slot, &now);
         if (rc == STAGE_LAST || (!taken && worker->stage != &stage_save))
             break;
-        RCU_RELEASE((void *)worker->tuning);
+        RCU_RELEASE(worker->thread.run);
         urcu_qsbr_quiescent_state();
     }
 }
@@ -192,7 +192,7 @@ void *worker_main(void *argument)
         latch_wait(worker->start_gate);
     urcu_qsbr_register_thread();
     serve(worker);
-    RCU_RELEASE((void *)worker->tuning);
+    RCU_RELEASE(worker->thread.run);
     urcu_qsbr_unregister_thread();
     end(worker);
     worker->ended(worker->context);
