@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_writer.h"
 
-#include <errno.h>
+#include "io/fd_io.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void format_double(double value, char text[32])
 {
@@ -22,14 +22,8 @@ void format_double(double value, char text[32])
 
 static void flush(struct json_writer *json)
 {
-    size_t done = 0;
-    while (done < json->fill && !json->error) {
-        ssize_t n = write(json->fd, json->buffer + done, json->fill - done);
-        if (n >= 0)
-            done += (size_t)n;
-        else if (errno != EINTR)
-            json->error = errno;
-    }
+    if (!json->error)
+        json->error = fd_write(json->fd, json->buffer, json->fill);
     json->fill = 0;
 }
 

@@ -39,17 +39,6 @@ struct aispipe_pipeline {
     _Atomic uint64_t end_ns; /* 0 while it runs */
 };
 
-static const struct stage *const stages[AISPIPE_STAGES] = {
-    [AISPIPE_STAGE_LOAD] = &stage_load,       [AISPIPE_STAGE_H2D] = &stage_h2d,
-    [AISPIPE_STAGE_COMPUTE] = &stage_compute, [AISPIPE_STAGE_D2H] = &stage_d2h,
-    [AISPIPE_STAGE_SAVE] = &stage_save,
-};
-
-const char *aispipe_stage_name(enum aispipe_stage stage)
-{
-    return (unsigned)stage < AISPIPE_STAGES ? stages[stage]->name : "unknown";
-}
-
 /* The workers of a stage lie together, stages in order. */
 static struct worker *stage_workers(const struct aispipe_pipeline *p, enum aispipe_stage stage)
 {
@@ -77,7 +66,7 @@ static int create_rings(struct aispipe_pipeline *p, struct aispipe_error *error)
         if (!p->rings[k])
             return aispipe_fail(error, AISPIPE_NO_MEMORY,
                                 "no memory for a ring of %u places in front of %s; lower --queue_depth",
-                                p->layout.depth[k], stages[k]->name);
+                                p->layout.depth[k], stage_table[k]->name);
     }
     return 0;
 }
@@ -109,7 +98,7 @@ static void worker_ended(void *context)
 static void wire(struct aispipe_pipeline *p, struct worker *worker, int stage, unsigned index)
 {
     worker->thread = (struct stage_thread){.run = &p->run, .index = index, .times = {.fd = -1}};
-    worker->stage = stages[stage];
+    worker->stage = stage_table[stage];
     worker->in = p->rings[stage];
     worker->out = p->rings[(stage + 1) % AISPIPE_STAGES];
     worker->alive = &p->alive[stage];
@@ -137,7 +126,7 @@ static int create_workers(struct aispipe_pipeline *p, struct aispipe_error *erro
             struct worker *worker = &p->workers[p->n_workers];
             wire(p, worker, k, i);
             p->n_workers++; /* from here on pipeline_free closes it */
-            int rc = stages[k]->open(&worker->thread, error);
+            int rc = stage_table[k]->open(&worker->thread, error);
             if (rc)
                 return rc;
         }
@@ -162,8 +151,9 @@ static void log_layout(const struct aispipe_pipeline *p)
              l->inflight, bytes, p->pool.host_bytes, p->pool.device_bytes,
              (double)bytes * l->inflight / (1 << 20));
     for (int k = 0; k < AISPIPE_STAGES; k++)
-        log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: %s: %u thread%s, queue depth %u", stages[k]->name,
-                 l->threads[k], l->threads[k] == 1 ? "" : "s", ring_capacity(p->rings[k]));
+        log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: %s: %u thread%s, queue depth %u",
+                 stage_table[k]->name, l->threads[k], l->threads[k] == 1 ? "" : "s",
+                 ring_capacity(p->rings[k]));
 }
 
 static int create_tuning(struct aispipe_pipeline *p, struct aispipe_error *error)
@@ -285,7 +275,7 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
         }
     atomic_store(&p->run.next_batch, 0); /* batch 0 is loaded again, and counted, by the run itself */
     if (rc < 0)
-        return aispipe_fail(error, rc, "%s failed in the warm-up with batch 0: %s", stages[at]->name,
+        return aispipe_fail(error, rc, "%s failed in the warm-up with batch 0: %s", stage_table[at]->name,
                             cause.message);
     log_line(&p->run.log, AISPIPE_LOG_INFO, "warm up %" PRIu64 " done", p->warmup);
     return 0;

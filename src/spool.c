@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "spool.h"
 
+#include "io/fd_io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -44,31 +46,21 @@ static int temporary_file(void)
     return memfd_create("aispipe-times", MFD_CLOEXEC);
 }
 
-static int write_all(int fd, const char *data, size_t length)
-{
-    while (length) {
-        ssize_t n = write(fd, data, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        data += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
 static int spill(struct spool *spool, struct aispipe_error *error)
 {
+    int reason = 0;
     if (spool->fd < 0)
         spool->fd = temporary_file();
-    if (spool->fd < 0 ||
-        write_all(spool->fd, (const char *)spool->buffer, spool->fill * sizeof *spool->buffer))
+    if (spool->fd < 0)
+        reason = errno;
+    if (!reason)
+        reason = fd_write(spool->fd, spool->buffer, spool->fill * sizeof *spool->buffer);
+    if (reason)
         return aispipe_fail(
             error, AISPIPE_IO,
             "cannot keep the list of execution times in a temporary file: %s; make room in the "
             "temporary directory or point TMPDIR elsewhere",
-            strerror(errno));
+            strerror(reason));
     spool->on_disk += spool->fill;
     spool->fill = 0;
     return 0;
@@ -102,21 +94,14 @@ void spool_reader_close(struct spool_reader *reader)
 
 static int read_chunk(struct spool_reader *reader, unsigned count, struct aispipe_error *error)
 {
-    char *to = (char *)reader->chunk;
-    size_t length = count * sizeof *reader->chunk;
-    off_t offset = (off_t)(reader->next * sizeof *reader->chunk);
-    while (length) {
-        ssize_t n = pread(reader->spool->fd, to, length, offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return aispipe_fail(error, AISPIPE_IO, "cannot read the list of execution times back: %s",
-                                n ? strerror(errno) : "the file ends too early");
-        to += n;
-        offset += n;
-        length -= (size_t)n;
-    }
-    return 0;
+    size_t got;
+    size_t wanted = count * sizeof *reader->chunk;
+    int reason =
+        fd_read_at(reader->spool->fd, reader->chunk, wanted, reader->next * sizeof *reader->chunk, &got);
+    if (!reason && got == wanted)
+        return 0;
+    return aispipe_fail(error, AISPIPE_IO, "cannot read the list of execution times back: %s",
+                        reason ? strerror(reason) : "the file ends too early");
 }
 
 static int next_chunk(struct spool_reader *reader, struct aispipe_error *error)

@@ -64,6 +64,8 @@ struct stage {
     int (*run)(struct stage_thread *thread, struct slot *slot, struct aispipe_error *error);
 };
 
+/** By enum aispipe_stage. */
+extern const struct stage *const stage_table[AISPIPE_STAGES];
 extern const struct stage stage_load, stage_h2d, stage_compute, stage_d2h, stage_save;
 
 /** What h2d and d2h share: a lane of the backend and a list of transfer times. */

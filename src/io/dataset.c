@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +183,8 @@ static int check_stems(const struct dataset *dataset, struct aispipe_error *erro
     return aispipe_fail(error, AISPIPE_INVALID,
                         "input files '%s' and '%s' would both have their results saved as '%s_0'; rename one "
                         "of them, or run them separately",
-                        file_label(&one, dataset, 0, left), file_label(&other, dataset, 0, right), stem);
+                        dataset_label(&one, dataset, 0, left), dataset_label(&other, dataset, 0, right),
+                        stem);
 }
 
 /* ---------------------------------------------------------------- the plan */
@@ -279,6 +281,14 @@ size_t dataset_path(const struct dataset *dataset, size_t input, uint64_t sample
     const char *directory = dataset->directories[input].path;
     bool slash = directory[strlen(directory) - 1] == '/';
     return (size_t)snprintf(path, capacity, "%s%s%s", directory, slash ? "" : "/", name);
+}
+
+const char *dataset_label(struct file_label *label, const struct dataset *dataset, size_t input,
+                          uint64_t sample)
+{
+    char path[FILE_NAME_MAX + PATH_MAX + 2];
+    size_t length = dataset_path(dataset, input, sample, path, sizeof path);
+    return file_label(label, path, length < sizeof path ? length : sizeof path - 1);
 }
 
 size_t dataset_stem(const struct dataset *dataset, uint64_t sample, char *stem, size_t capacity)

@@ -9,6 +9,7 @@
 #define AISPIPE_IO_DATASET_H
 
 #include "aispipe/aispipe.h"
+#include "io/file_text.h"
 
 struct dataset;
 
@@ -47,6 +48,10 @@ const char *dataset_file(const struct dataset *dataset, size_t input, uint64_t s
 /** The path as the user gave it, joined ("val/img1.npy"). Returns its length as snprintf does. */
 size_t dataset_path(const struct dataset *dataset, size_t input, uint64_t sample, char *path,
                     size_t capacity);
+
+/** The same for a message: on one line and not too long. Returns the text in `label`. */
+const char *dataset_label(struct file_label *label, const struct dataset *dataset, size_t input,
+                          uint64_t sample);
 
 /** The sample's name: its input-0 file without directory, ".zst" and the last extension. `a.b.npy` → `a.b`.
  */

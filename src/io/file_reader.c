@@ -53,7 +53,7 @@ struct reading {
 
 static const char *label_of(struct file_label *label, const struct reading *reading)
 {
-    return file_label(label, reading->reader->plan->dataset, reading->input, reading->sample);
+    return dataset_label(label, reading->reader->plan->dataset, reading->input, reading->sample);
 }
 
 static int fail_open(const struct reading *reading, int error_number)

@@ -26,7 +26,7 @@ static int refuse_npy(const struct dataset *dataset, struct aispipe_error *error
                 return aispipe_fail(error, AISPIPE_INVALID,
                                     "--run_mode files reads .bin files only, but input file '%s' is a .npy; "
                                     "use another run mode or give .bin files",
-                                    file_label(&label, dataset, input, sample));
+                                    dataset_label(&label, dataset, input, sample));
         }
     }
     return 0;
@@ -55,7 +55,7 @@ static int fail_division(const struct file_plan *plan, size_t input, const struc
     return aispipe_fail(error, AISPIPE_FORMAT,
                         "input file '%s' holds %s, but the model's input '%s' takes %s, which is no whole "
                         "number of such files; every file must hold the input, or an equal part of it",
-                        file_label(&label, plan->dataset, input, 0), file_describe(&found, contents),
+                        dataset_label(&label, plan->dataset, input, 0), file_describe(&found, contents),
                         desc->name, file_describe_tensor(&wanted, desc));
 }
 
@@ -87,9 +87,9 @@ static int plan_input(struct file_source *source, struct file_reader *reader, si
                         "a batch takes %u files of input '%s' (%zu bytes; '%s' holds %zu), but %llu of input "
                         "'%s' (%zu bytes; '%s' holds %zu); both must take the same number",
                         plan->files_per_batch, plan->inputs[0].name, plan->inputs[0].size,
-                        file_label(&first, plan->dataset, 0, 0), source->layout.file_bytes,
+                        dataset_label(&first, plan->dataset, 0, 0), source->layout.file_bytes,
                         (unsigned long long)files, desc->name, desc->size,
-                        file_label(&label, plan->dataset, input, 0), contents.bytes);
+                        dataset_label(&label, plan->dataset, input, 0), contents.bytes);
 }
 
 static int plan_inputs(struct file_source *source, struct aispipe_error *error)

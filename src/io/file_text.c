@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/file_text.h"
 
-#include "io/file_list.h"
-
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,12 +11,8 @@ void file_one_line(char *text)
             *text = '?';
 }
 
-const char *file_label(struct file_label *label, const struct dataset *dataset, size_t input, uint64_t sample)
+const char *file_label(struct file_label *label, const char *path, size_t length)
 {
-    char path[FILE_NAME_MAX + PATH_MAX + 2];
-    size_t length = dataset_path(dataset, input, sample, path, sizeof path);
-    if (length >= sizeof path)
-        length = sizeof path - 1;
     size_t start = 0;
     if (length >= sizeof label->text) {
         start = length - (sizeof label->text - 1) + strlen("...");

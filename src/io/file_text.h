@@ -4,7 +4,6 @@
 #define AISPIPE_IO_FILE_TEXT_H
 
 #include "aispipe/aispipe.h"
-#include "io/dataset.h"
 #include "io/npy.h"
 
 /** What a file holds, as far as it is known. */
@@ -18,9 +17,8 @@ struct file_contents {
 struct file_label {
     char text[640];
 };
-/** The file's path, or the end of it where it is long. */
-const char *file_label(struct file_label *label, const struct dataset *dataset, size_t input,
-                       uint64_t sample);
+/** A path of `length` bytes, or the end of it where it is long. */
+const char *file_label(struct file_label *label, const char *path, size_t length);
 
 struct file_text {
     char text[640];
