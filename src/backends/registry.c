@@ -125,11 +125,31 @@ static int find_by_suffix(const char *path, const struct aispipe_backend **backe
                         path, suffixes);
 }
 
+/* A file with another backend's ending is surely not what was meant; one with an ending of its own may be. */
+static int check_not_foreign(const char *path, const struct aispipe_backend **backend,
+                             struct aispipe_error *error)
+{
+    const struct aispipe_backend *wanted = *backend;
+    if (matching_suffix(path, wanted->model_suffixes))
+        return 0;
+    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
+        if (!matching_suffix(path, (*b)->model_suffixes))
+            continue;
+        *backend = NULL;
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "model '%s' is one for backend %s, not %s; leave out --backend", path, (*b)->name,
+                            wanted->name);
+    }
+    return 0;
+}
+
 int backend_find(const char *name, const char *model_path, const struct aispipe_backend **backend,
                  struct aispipe_error *error)
 {
     *backend = NULL;
-    if (name && strcmp(name, "auto") != 0)
-        return find_by_name(name, backend, error);
-    return find_by_suffix(model_path ? model_path : "", backend, error);
+    const char *path = model_path ? model_path : "";
+    if (!name || strcmp(name, "auto") == 0)
+        return find_by_suffix(path, backend, error);
+    int rc = find_by_name(name, backend, error);
+    return rc ? rc : check_not_foreign(path, backend, error);
 }

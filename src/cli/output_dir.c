@@ -29,10 +29,13 @@ static int make_one(const char *path)
     return mkdir(path, MODE) ? errno : 0;
 }
 
-static bool is_directory(const char *path)
+/* 0 for a directory, or an errno. */
+static int look_for_directory(const char *path)
 {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (stat(path, &status))
+        return errno;
+    return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
 }
 
 /* Makes every directory on the way to the last part of path, which it leaves alone. */
@@ -42,14 +45,17 @@ static int make_parents(struct output_dir *directory, struct aispipe_error *erro
     directory->kept = 0;
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        int reason = is_directory(path) ? EEXIST : make_one(path);
-        if (reason == EEXIST && !is_directory(path))
-            reason = ENOTDIR;
-        int rc = reason && reason != EEXIST ? cannot_make(path, reason, error) : 0;
+        int reason = look_for_directory(path);
+        bool existed = reason != ENOENT;
+        if (!existed)
+            reason = make_one(path);
+        if (reason == EEXIST) /* somebody else was faster */
+            reason = look_for_directory(path);
+        int rc = reason ? cannot_make(path, reason, error) : 0;
         *slash = '/';
         if (rc)
             return rc;
-        if (reason == EEXIST)
+        if (existed)
             directory->kept = (size_t)(slash - path);
     }
     return 0;
@@ -94,12 +100,10 @@ static int make_named(struct output_dir *directory, const char *output, const ch
     if (rc)
         return rc;
     int reason = make_one(directory->path);
-    if (reason == EEXIST && is_directory(directory->path)) {
+    if (reason == EEXIST) {
         directory->kept = length;
-        return 0;
+        reason = look_for_directory(directory->path);
     }
-    if (reason == EEXIST)
-        reason = ENOTDIR;
     return reason ? cannot_make(directory->path, reason, error) : 0;
 }
 

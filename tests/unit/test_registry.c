@@ -59,11 +59,16 @@ static void tables_are_complete(void **state)
     }
 }
 
-static void a_name_is_taken_whatever_the_ending(void **state)
+static void a_name_is_taken_unless_the_ending_is_anothers(void **state)
 {
     (void)state;
-    assert_ptr_equal(found("sim", "model.onnx"), named("sim"));
+    assert_ptr_equal(found("sim", "model.sim.json"), named("sim"));
+    assert_ptr_equal(found("sim", "model.mine"), named("sim"));
     assert_ptr_equal(found("sim", "model"), named("sim"));
+#ifdef AISPIPE_HAVE_OPENVINO
+    const char *const words[] = {"model.onnx", "openvino", "not sim", NULL};
+    refused("sim", "model.onnx", AISPIPE_INVALID, words);
+#endif
 }
 
 static void auto_goes_by_the_ending(void **state)
@@ -133,7 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_complete),
-        cmocka_unit_test(a_name_is_taken_whatever_the_ending),
+        cmocka_unit_test(a_name_is_taken_unless_the_ending_is_anothers),
         cmocka_unit_test(auto_goes_by_the_ending),
         cmocka_unit_test(unknown_endings_list_what_there_is),
         cmocka_unit_test(unknown_names_list_what_there_is),
