@@ -123,10 +123,13 @@ static struct timespec deadline_after(uint64_t ns)
 static void gate_wait(const struct ring *ring, struct ring_gate *gate, bool for_room,
                       const struct ring_wait *wait)
 {
-    for (unsigned i = 0; i < wait->spin; i++) {
+    /* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
+     * gathered meanwhile is had for one transfer of the line. */
+    for (unsigned turn = 0, pause = 1; turn < wait->spin; turn += pause, pause *= 2) {
         if (ring_ready(ring, for_room))
             return;
-        caa_cpu_relax();
+        for (unsigned i = 0; i < pause; i++)
+            caa_cpu_relax();
     }
     unsigned most = ring_capacity(ring) / 2;
     unsigned need = wait->wake_batch < most ? wait->wake_batch : most;

@@ -161,7 +161,8 @@ static void serve(struct worker *worker)
         if (rc && rc != STAGE_LAST)
             break;
         uint64_t done = clock_ns();
-        stats_batch(&worker->stats, done - now, level);
+        if (!slot->dropped)
+            stats_batch(&worker->stats, done - now, level);
         now = done;
         bool taken = hand_on(worker, slot, &now);
         if (rc == STAGE_LAST || (!taken && worker->stage != &stage_save))
