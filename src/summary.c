@@ -90,7 +90,7 @@ static void print_stages(const struct aispipe_run_stats *run, const struct aispi
              "wait out", "service mean", "p99", "queue mean/peak");
     for (int k = 0; k < AISPIPE_STAGES; k++) {
         const struct aispipe_stage_stats *s = &run->stage[k];
-        log_line(log, INFO, "%-7s %7u %5.1f%% %6.1f%% %7.1f%% %9.4f ms %7.4f ms %7.1f/%-7" PRIu64,
+        log_line(log, INFO, "%-7s %7u %5.1f%% %6.1f%% %7.1f%% %9.4f ms %7.4f ms %7.1f/%" PRIu64,
                  aispipe_stage_name((enum aispipe_stage)k), s->threads, 100 * s->busy, 100 * s->wait_input,
                  100 * s->wait_output, s->service_mean, s->service_p99, s->queue_mean, s->queue_peak);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -38,6 +39,9 @@ int main(int argc, char **argv)
     struct options options;
     struct aispipe_error error;
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is no reason to lose results */
+    /* OpenVINO's thread library looks at the machine's topology; what it does not find in a container is no
+     * concern of the user's. */
+    (void)setenv("HWLOC_HIDE_ERRORS", "2", 0);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
