@@ -168,11 +168,12 @@ def test_display_all_summary(tmp_path, sim):
     result, summary = run(tmp_path, model, "--display_all_summary", "1")
     patterns = [rf"\[INFO\] {name} \(ms\): {LATENCY}" for name in ("H2D_latency", "NPU_compute_time", "D2H_latency")]
     assert_in_order(result, [r"\[INFO\] -+Performance Summary-+", *patterns, r"\[INFO\] throughput .*"])
-    for name, least in (("H2D_latency", 0.9), ("D2H_latency", 1.8)):
+    for name, least in (("H2D_latency", 0.99), ("D2H_latency", 1.98)):
         printed = field(result, rf"{name} \(ms\): {LATENCY}")
         assert [float(p) for p in printed] == [summary[name][key] for key in KEYS]
         assert 0 < summary[name]["min"] <= summary[name]["median"] <= summary[name]["max"]
-        assert summary[name]["max"] >= least  # after waking late the device is quicker for once, but never always
+        # A call that woke late makes the next ones quicker, so that the mean is what the model says.
+        assert summary[name]["mean"] >= least
 
 
 @pytest.mark.parametrize("options", [[], ["--threads", "3"], ["--pipeline", "0"], ["--run_mode", "full"]])
