@@ -179,6 +179,8 @@ have()
     zstd) have_library libzstd ;;
     cmocka) have_library cmocka ;;
     cppcheck) command -v cppcheck >/dev/null 2>&1 ;;
+    # Where it is not packaged (RPM distributions), the test of the ring's model is skipped.
+    spin) command -v spin >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1 ;;
     esac
 }
 
