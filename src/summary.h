@@ -27,6 +27,8 @@ struct summary {
 struct summary_files {
     size_t inputs;  /**< input files per sample */
     size_t outputs; /**< result files per sample; 0 when nothing is saved */
+    uint64_t first; /**< number, in the whole dataset, of the pipeline's first sample */
+    /** Both take the sample's number in the whole dataset. */
     size_t (*input)(void *context, uint64_t sample, size_t index, char *path, size_t capacity);
     size_t (*output)(void *context, uint64_t sample, size_t index, char *path, size_t capacity);
     void *context;

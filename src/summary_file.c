@@ -122,11 +122,12 @@ static void write_filesinfo(struct json_writer *json, const struct summary *summ
         if (!aispipe_pipeline_stored(pipeline, sample))
             continue;
         char number[24];
-        snprintf(number, sizeof number, "%" PRIu64, sample);
+        uint64_t whole = files->first + sample;
+        snprintf(number, sizeof number, "%" PRIu64, whole);
         json_key(json, number);
         json_open(json, '{');
-        write_paths(json, "infiles", files->inputs, sample, files->context, files->input);
-        write_paths(json, "outfiles", files->outputs, sample, files->context, files->output);
+        write_paths(json, "infiles", files->inputs, whole, files->context, files->input);
+        write_paths(json, "outfiles", files->outputs, whole, files->context, files->output);
         json_close(json, '}');
     }
     json_close(json, '}');

@@ -33,12 +33,12 @@ static void receive(struct interrupt *interrupt, int number)
     bool first = interrupt->signal == 0;
     if (first)
         interrupt->signal = number;
-    if (first && interrupt->pipeline) {
-        aispipe_pipeline_stop(interrupt->pipeline, INTERRUPT_GRACE_NS);
+    if (first && interrupt->stop) {
+        interrupt->stop(interrupt->stop_context);
         return;
     }
     interrupt->ending = true;
-    if (!interrupt->pipeline && first)
+    if (!interrupt->stop && first)
         (void)fprintf(stderr, "[ERROR] ended by %s %s\n", number == SIGINT ? "SIGINT" : "SIGTERM",
                       interrupt->ran ? "between two runs; what those before it saved is whole"
                                      : "before the run began; nothing was saved");
@@ -99,11 +99,12 @@ void interrupt_on_end(struct interrupt *interrupt, void (*clean)(void *context),
     pthread_mutex_unlock(&interrupt->mutex);
 }
 
-void interrupt_guard(struct interrupt *interrupt, struct aispipe_pipeline *pipeline)
+void interrupt_guard(struct interrupt *interrupt, void (*stop)(void *context), void *context)
 {
     pthread_mutex_lock(&interrupt->mutex);
-    interrupt->pipeline = pipeline;
-    interrupt->ran = interrupt->ran || pipeline;
+    interrupt->stop = stop;
+    interrupt->stop_context = context;
+    interrupt->ran = interrupt->ran || stop;
     pthread_mutex_unlock(&interrupt->mutex);
 }
 

@@ -19,8 +19,9 @@
 struct interrupt {
     pthread_t thread;
     bool started;
-    pthread_mutex_t mutex; /* protects all below */
-    struct aispipe_pipeline *pipeline;
+    pthread_mutex_t mutex;       /* protects all below */
+    void (*stop)(void *context); /* stops the run; NULL: it has not begun */
+    void *stop_context;
     void (*clean)(void *context); /* removes half-written files before a sudden end */
     void *context;
     int signal;  /* the first one received, or 0 */
@@ -35,8 +36,9 @@ int interrupt_open(struct interrupt *interrupt, struct aispipe_error *error);
 void interrupt_close(struct interrupt *interrupt);
 /** What a sudden end has to clean up; NULL: nothing. */
 void interrupt_on_end(struct interrupt *interrupt, void (*clean)(void *context), void *context);
-/** From now on the first signal stops `pipeline`; with NULL it ends the program at once. */
-void interrupt_guard(struct interrupt *interrupt, struct aispipe_pipeline *pipeline);
+/** From now on the run has begun: the first signal calls `stop`, in the receiving thread. NULL: it ends the
+ * program at once. */
+void interrupt_guard(struct interrupt *interrupt, void (*stop)(void *context), void *context);
 /** Number of the first signal received, or 0. */
 int interrupt_received(struct interrupt *interrupt);
 

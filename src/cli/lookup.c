@@ -42,11 +42,11 @@ static bool spells(const struct option_spec *spec, const char *typed, size_t len
     return false;
 }
 
-const struct option_spec *option_find(const char *typed, size_t length)
+const struct option_spec *option_find(const struct option_set *set, const char *typed, size_t length)
 {
-    for (size_t i = 0; i < option_count; i++) {
-        if (spells(&option_table[i], typed, length))
-            return &option_table[i];
+    for (size_t i = 0; i < set->count; i++) {
+        if (spells(&set->options[i], typed, length))
+            return &set->options[i];
     }
     return NULL;
 }
@@ -117,15 +117,16 @@ static void consider(struct nearest *nearest, const char *spelling)
     (void)snprintf(nearest->text, nearest->capacity, "%s", spelling);
 }
 
-const char *option_suggest(const char *typed, size_t length, char *text, size_t capacity)
+const char *option_suggest(const struct option_set *set, const char *typed, size_t length, char *text,
+                           size_t capacity)
 {
     struct nearest nearest = {.distance = MAX_BODY, .capacity = capacity};
     nearest.text = text;
     nearest.body_length = body_of(typed, length, nearest.body);
     if (!nearest.body_length)
         return NULL;
-    for (size_t i = 0; i < option_count; i++) {
-        const struct option_spec *spec = &option_table[i];
+    for (size_t i = 0; i < set->count; i++) {
+        const struct option_spec *spec = &set->options[i];
         char name[MAX_BODY + 3];
         (void)snprintf(name, sizeof name, "--%s", spec->name);
         consider(&nearest, name);

@@ -90,12 +90,20 @@ const struct option_spec option_table[] = {
      .offset = FIELD(const char *, backend)},
     {.name = "device",
      .aliases = {"-d"},
-     .kind = OPTION_NUMBER,
+     .kind = OPTION_NUMBERS,
      .group = GROUP_ENGINE,
-     .metavar = "ID",
+     .metavar = "ID[,ID...]",
      .max = 255,
-     .help = "Number of the device to run on.",
-     .offset = FIELD(uint64_t, device)},
+     .help = "Number of the device to run on. With several, joined by ',', each runs the whole dataset in a "
+             "pipeline of its own, and all start together.",
+     .offset = FIELD(struct number_list, device)},
+    {.name = "divide_input",
+     .kind = OPTION_BOOL,
+     .group = GROUP_ENGINE,
+     .metavar = "BOOL",
+     .help = "Several devices share the dataset, each running one contiguous part of it, instead of each "
+             "running all of it. Made-up data is not divided.",
+     .offset = FIELD(bool, divide_input)},
     {.name = "engine_device",
      .kind = OPTION_TEXT,
      .group = GROUP_ENGINE,
@@ -376,6 +384,12 @@ const struct option_spec option_table[] = {
 
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 
+const struct option_set main_options = {
+    .purpose = option_purpose,
+    .options = option_table,
+    .count = sizeof option_table / sizeof option_table[0],
+};
+
 /* Joins the choices with ", ", the last one with `last`. */
 static const char *join_choices(const char *const *choices, const char *last, char *text, size_t capacity)
 {
@@ -397,6 +411,11 @@ const char *option_accepts(const struct option_spec *spec, char *text, size_t ca
         return text;
     case OPTION_NUMBER:
         (void)snprintf(text, capacity, "a whole number %" PRIu64 "–%" PRIu64, spec->min, spec->max);
+        return text;
+    case OPTION_NUMBERS:
+        (void)snprintf(text, capacity,
+                       "whole numbers %" PRIu64 "–%" PRIu64 " joined by ',', at most %d of them", spec->min,
+                       spec->max, NUMBER_LIST_MAX);
         return text;
     case OPTION_CHOICE:
     case OPTION_NAME:
@@ -450,7 +469,7 @@ const char *option_values(const struct option_spec *spec, char *text, size_t cap
     text[0] = '\0';
     if (spec->kind == OPTION_CHOICE || spec->kind == OPTION_NAME)
         return join_choices(spec->choices, ", ", text, capacity);
-    if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_DEPTHS)
+    if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_NUMBERS || spec->kind == OPTION_DEPTHS)
         (void)snprintf(text, capacity, "%" PRIu64 "–%" PRIu64, spec->min, spec->max);
     return text;
 }
@@ -464,7 +483,7 @@ const char *option_default(const struct option_spec *spec, char *text, size_t ca
         (void)snprintf(text, capacity, "default %s", spec->default_words);
     else if (spec->kind == OPTION_CHOICE || spec->kind == OPTION_NAME)
         (void)snprintf(text, capacity, "default %s", spec->choices[spec->initial]);
-    else if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_BOOL)
+    else if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_NUMBERS || spec->kind == OPTION_BOOL)
         (void)snprintf(text, capacity, "default %" PRIu64, spec->initial);
     return text;
 }

@@ -26,6 +26,7 @@ enum option_kind {
     OPTION_SHAPE,     /**< const char *: in1:1,600;in2:1,600 */
     OPTION_RANGE,     /**< const char *: the same with a~b, a~b~s and a-b-c for a number, or a file of such */
     OPTION_SIZES,     /**< const char *: numbers of bytes, joined by ',' */
+    OPTION_NUMBERS,   /**< struct number_list: each min to max, joined by ',' */
     OPTION_DEPTHS,    /**< uint64_t[AISPIPE_STAGES], each min to max: N, or stage=N,… */
 };
 
@@ -58,6 +59,19 @@ struct option_spec {
     size_t offset;              /**< of the field in struct options */
 };
 
+#define OPTION_MAX_OPERANDS 2
+
+/** The options of the main form, or of a sub-command, and where parsing puts them. */
+struct option_set {
+    const char *command;         /**< the sub-command's name; NULL: the main form */
+    const char *summary;         /**< what it does, in a few words */
+    const char *purpose;         /**< the same in whole sentences, ASCII */
+    const char *const *operands; /**< names of the arguments that are no options, all required; NULL-ended */
+    size_t operand_offset;       /**< of a `const char *[]` with a place for each of them */
+    const struct option_spec *options;
+    size_t count;
+};
+
 struct option_example {
     const char *command;
     const char *meaning;
@@ -71,6 +85,10 @@ struct option_exit_status {
 /** The table, sorted by group. */
 extern const struct option_spec option_table[];
 extern const size_t option_count;
+/** The table as a set. */
+extern const struct option_set main_options;
+/** The sub-commands, NULL-ended. */
+extern const struct option_set *const command_sets[];
 extern const char *const option_group_names[OPTION_GROUPS];
 extern const struct option_example option_examples[2];
 extern const struct option_exit_status option_exit_statuses[4];
@@ -85,12 +103,22 @@ const char *option_values(const struct option_spec *spec, char *text, size_t cap
 /** The default ("default 1", "default chosen", "required"); "" where there is none. Returns `text`. */
 const char *option_default(const struct option_spec *spec, char *text, size_t capacity);
 
-/** The option that `typed` (`length` bytes, with its dashes, without "=value") spells, or NULL. */
-const struct option_spec *option_find(const char *typed, size_t length);
+/**
+ * Parses argv (argv[0] is the program's or the sub-command's name) into `fields`, which the set's offsets
+ * belong to: defaults first, then what was typed. `seen` has a place for each option of the set: the argument
+ * that gave it, or NULL. Nothing is looked up on disk. With a flag (--help) anywhere in argv nothing else is
+ * looked at.
+ */
+int option_set_parse(const struct option_set *set, int argc, char *const *argv, void *fields,
+                     const char **seen, struct aispipe_error *error);
+
+/** The option of a set that `typed` (`length` bytes, with its dashes, without "=value") spells, or NULL. */
+const struct option_spec *option_find(const struct option_set *set, const char *typed, size_t length);
 /**
  * The spelling ("--threads", "-rm") nearest to an unknown option, written to `text`; NULL when none is near
  * enough to be worth proposing.
  */
-const char *option_suggest(const char *typed, size_t length, char *text, size_t capacity);
+const char *option_suggest(const struct option_set *set, const char *typed, size_t length, char *text,
+                           size_t capacity);
 
 #endif

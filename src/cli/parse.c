@@ -14,11 +14,13 @@
 #define MAX_OPTIONS 64
 
 struct parser {
+    const struct option_set *set;
     int argc;
     char *const *argv;
-    int next; /* index of the argument to be read */
-    struct options *options;
-    const char *seen[MAX_OPTIONS]; /* the argument that gave each option of the table */
+    int next;          /* index of the argument to be read */
+    void *fields;      /* what the set's offsets belong to */
+    const char **seen; /* the argument that gave each option of the set */
+    size_t operands;   /* seen so far */
     struct aispipe_error *error;
 };
 
@@ -35,9 +37,9 @@ static size_t spelling_length(const char *argument)
     return strcspn(argument, "=");
 }
 
-static const struct option_spec *find_in(const char *argument)
+static const struct option_spec *find_in(const struct option_set *set, const char *argument)
 {
-    return option_find(argument, spelling_length(argument));
+    return option_find(set, argument, spelling_length(argument));
 }
 
 static void make_label(struct given *given)
@@ -50,28 +52,32 @@ static void make_label(struct given *given)
                    alias ? " (--" : "", alias ? given->spec->name : "", alias ? ")" : "");
 }
 
-static void set_field(struct options *options, const struct option_spec *spec, const void *value, size_t size)
+static void set_field(void *fields, const struct option_spec *spec, const void *value, size_t size)
 {
-    memcpy((char *)options + spec->offset, value, size);
+    memcpy((char *)fields + spec->offset, value, size);
 }
 
-static void set_default(struct options *options, const struct option_spec *spec)
+static void set_default(void *fields, const struct option_spec *spec)
 {
     int index = (int)spec->initial;
     bool on = spec->initial != 0;
+    struct number_list list = {.count = 1, .values = {spec->initial}};
     switch (spec->kind) {
     case OPTION_FLAG:
     case OPTION_BOOL:
-        set_field(options, spec, &on, sizeof on);
+        set_field(fields, spec, &on, sizeof on);
         return;
     case OPTION_NUMBER:
-        set_field(options, spec, &spec->initial, sizeof spec->initial);
+        set_field(fields, spec, &spec->initial, sizeof spec->initial);
+        return;
+    case OPTION_NUMBERS:
+        set_field(fields, spec, &list, sizeof list);
         return;
     case OPTION_CHOICE:
-        set_field(options, spec, &index, sizeof index);
+        set_field(fields, spec, &index, sizeof index);
         return;
     case OPTION_NAME:
-        set_field(options, spec, &spec->choices[index], sizeof spec->choices[index]);
+        set_field(fields, spec, &spec->choices[index], sizeof spec->choices[index]);
         return;
     default: /* pointers and depths: all zero */
         return;
@@ -113,17 +119,27 @@ static int take_number(const struct parser *parser, const struct given *given)
 {
     uint64_t number;
     if (number_in_range(given->spec, given->value, strlen(given->value), &number)) {
-        set_field(parser->options, given->spec, &number, sizeof number);
+        set_field(parser->fields, given->spec, &number, sizeof number);
         return 0;
     }
-    char accepted[256];
-    struct shown value;
-    /* The older tool takes a list of devices, so a list deserves its own sentence. */
-    if (strcmp(given->spec->name, "device") == 0 && strchr(given->value, ','))
-        return aispipe_fail(
-            parser->error, AISPIPE_INVALID, "%s: '%s' is a list, and a run uses one device; give %s",
-            given->label, show(&value, given->value), option_accepts(given->spec, accepted, sizeof accepted));
     return refuse(parser, given);
+}
+
+static int take_numbers(const struct parser *parser, const struct given *given)
+{
+    struct number_list list = {0};
+    for (const char *text = given->value;; text++) {
+        size_t length = strcspn(text, ",");
+        if (list.count == NUMBER_LIST_MAX ||
+            !number_in_range(given->spec, text, length, &list.values[list.count]))
+            return refuse(parser, given);
+        list.count++;
+        text += length;
+        if (!*text)
+            break;
+    }
+    set_field(parser->fields, given->spec, &list, sizeof list);
+    return 0;
 }
 
 static bool read_bool(const char *text, bool *value)
@@ -146,7 +162,7 @@ static int take_bool(const struct parser *parser, const struct given *given)
     bool on = true;
     if (given->value && !read_bool(given->value, &on))
         return refuse(parser, given);
-    set_field(parser->options, given->spec, &on, sizeof on);
+    set_field(parser->fields, given->spec, &on, sizeof on);
     return 0;
 }
 
@@ -157,9 +173,9 @@ static int take_choice(const struct parser *parser, const struct given *given)
         if (strcasecmp(given->value, spec->choices[i]) != 0)
             continue;
         if (spec->kind == OPTION_NAME)
-            set_field(parser->options, spec, &spec->choices[i], sizeof spec->choices[i]);
+            set_field(parser->fields, spec, &spec->choices[i], sizeof spec->choices[i]);
         else
-            set_field(parser->options, spec, &i, sizeof i);
+            set_field(parser->fields, spec, &i, sizeof i);
         return 0;
     }
     return refuse(parser, given);
@@ -169,13 +185,13 @@ static int take_text(const struct parser *parser, const struct given *given)
 {
     if (!*given->value)
         return refuse(parser, given);
-    set_field(parser->options, given->spec, &given->value, sizeof given->value);
+    set_field(parser->fields, given->spec, &given->value, sizeof given->value);
     return 0;
 }
 
 static int take_key_value(const struct parser *parser, const struct given *given)
 {
-    struct options *options = parser->options;
+    struct options *options = parser->fields; /* the main form alone has options of this kind */
     size_t key = spelling_length(given->value);
     if (!key || given->value[key] != '=')
         return refuse(parser, given);
@@ -239,7 +255,7 @@ static int take_depths(const struct parser *parser, const struct given *given)
                 break;
         }
     }
-    set_field(parser->options, given->spec, depth, sizeof depth);
+    set_field(parser->fields, given->spec, depth, sizeof depth);
     return 0;
 }
 
@@ -250,7 +266,7 @@ static int take_hw(const struct parser *parser, const struct given *given)
     if (!comma || !number_in_range(given->spec, given->value, (size_t)(comma - given->value), &hw[0]) ||
         !number_in_range(given->spec, comma + 1, strlen(comma + 1), &hw[1]))
         return refuse(parser, given);
-    set_field(parser->options, given->spec, hw, sizeof hw);
+    set_field(parser->fields, given->spec, hw, sizeof hw);
     return 0;
 }
 
@@ -270,6 +286,8 @@ static int take_value(const struct parser *parser, const struct given *given)
         return take_bool(parser, given);
     case OPTION_NUMBER:
         return take_number(parser, given);
+    case OPTION_NUMBERS:
+        return take_numbers(parser, given);
     case OPTION_CHOICE:
     case OPTION_NAME:
         return take_choice(parser, given);
@@ -296,20 +314,30 @@ static int take_value(const struct parser *parser, const struct given *given)
 
 /* ---------------------------------------------------------------- arguments */
 
+static int refuse_operand(const struct parser *parser, const char *argument)
+{
+    struct shown shown;
+    if (parser->set->command)
+        return aispipe_fail(parser->error, AISPIPE_INVALID,
+                            "%s: '%s' is one argument too many (aispipe %s --help says what it takes)",
+                            parser->set->command, show(&shown, argument), parser->set->command);
+    return aispipe_fail(parser->error, AISPIPE_INVALID,
+                        "'%s' is not an option, nor the value of one; several input paths are joined by "
+                        "',' (--help lists the options)",
+                        show(&shown, argument));
+}
+
 static int refuse_unknown(const struct parser *parser, const char *argument)
 {
     struct shown shown;
-    if (argument[0] != '-' || !argument[1])
-        return aispipe_fail(parser->error, AISPIPE_INVALID,
-                            "'%s' is not an option, nor the value of one; several input paths are joined by "
-                            "',' (--help lists the options)",
-                            show(&shown, argument));
     char near[64];
     size_t length = spelling_length(argument);
-    const char *nearest = option_suggest(argument, length, near, sizeof near);
-    return aispipe_fail(parser->error, AISPIPE_INVALID, "unknown option %s%s%s%s (--help lists the options)",
-                        show_part(&shown, argument, length), nearest ? "; did you mean " : "",
-                        nearest ? nearest : "", nearest ? "?" : "");
+    const char *nearest = option_suggest(parser->set, argument, length, near, sizeof near);
+    const char *command = parser->set->command;
+    return aispipe_fail(parser->error, AISPIPE_INVALID,
+                        "unknown option %s%s%s%s%s%s (--help lists the options)",
+                        show_part(&shown, argument, length), command ? " of " : "", command ? command : "",
+                        nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
 static int refuse_repeated(const struct parser *parser, const struct given *given, const char *first)
@@ -322,9 +350,9 @@ static int refuse_repeated(const struct parser *parser, const struct given *give
 }
 
 /* An argument that begins with "--", or that spells an option, is never the value of the option before it. */
-static bool looks_like_option(const char *argument)
+static bool looks_like_option(const struct option_set *set, const char *argument)
 {
-    return (argument[0] == '-' && argument[1] == '-') || (argument[0] == '-' && find_in(argument));
+    return (argument[0] == '-' && argument[1] == '-') || (argument[0] == '-' && find_in(set, argument));
 }
 
 /* The value after '=', or the next argument if it can be one. */
@@ -343,7 +371,7 @@ static int find_value(struct parser *parser, struct given *given)
         }
         return 0;
     }
-    if (next && !looks_like_option(next)) {
+    if (next && !looks_like_option(parser->set, next)) {
         given->value = next;
         parser->next++;
         return 0;
@@ -358,14 +386,30 @@ static int find_value(struct parser *parser, struct given *given)
                         show(&shown, next), accepted);
 }
 
+/* An argument that is no option: the main form takes none. */
+static int take_operand(struct parser *parser, const char *argument)
+{
+    const struct option_set *set = parser->set;
+    if (!set->operands || !set->operands[parser->operands])
+        return refuse_operand(parser, argument);
+    if (!*argument)
+        return aispipe_fail(parser->error, AISPIPE_INVALID, "%s: the argument %s is empty; name a path",
+                            set->command, set->operands[parser->operands]);
+    const char **places = (const char **)(void *)((char *)parser->fields + set->operand_offset);
+    places[parser->operands++] = argument;
+    return 0;
+}
+
 static int parse_argument(struct parser *parser)
 {
     struct given given = {.typed = parser->argv[parser->next++]};
-    given.spec = find_in(given.typed);
+    if (given.typed[0] != '-' || !given.typed[1])
+        return take_operand(parser, given.typed);
+    given.spec = find_in(parser->set, given.typed);
     if (!given.spec)
         return refuse_unknown(parser, given.typed);
     make_label(&given);
-    const char **seen = &parser->seen[given.spec - option_table];
+    const char **seen = &parser->seen[given.spec - parser->set->options];
     if (*seen && given.spec->kind != OPTION_KEY_VALUE)
         return refuse_repeated(parser, &given, *seen);
     *seen = given.typed;
@@ -379,11 +423,11 @@ static bool ask_for_text(const struct parser *parser)
     bool asked = false;
     for (int i = 1; i < parser->argc; i++) {
         const char *argument = parser->argv[i];
-        const struct option_spec *spec = option_find(argument, strlen(argument));
+        const struct option_spec *spec = option_find(parser->set, argument, strlen(argument));
         if (!spec || spec->kind != OPTION_FLAG)
             continue;
         asked = true;
-        set_field(parser->options, spec, &asked, sizeof asked);
+        set_field(parser->fields, spec, &asked, sizeof asked);
     }
     return asked;
 }
@@ -395,23 +439,34 @@ static int parse_all(struct parser *parser)
         if (status)
             return status;
     }
+    const char *const *operands = parser->set->operands;
+    if (operands && operands[parser->operands])
+        return aispipe_fail(parser->error, AISPIPE_INVALID,
+                            "%s: the argument %s is missing (aispipe %s --help says what it is)",
+                            parser->set->command, operands[parser->operands], parser->set->command);
     return 0;
+}
+
+int option_set_parse(const struct option_set *set, int argc, char *const *argv, void *fields,
+                     const char **seen, struct aispipe_error *error)
+{
+    struct parser parser = {
+        .set = set, .argc = argc, .argv = argv, .next = 1, .fields = fields, .seen = seen, .error = error};
+    for (size_t i = 0; i < set->count; i++)
+        set_default(fields, &set->options[i]);
+    return ask_for_text(&parser) ? 0 : parse_all(&parser);
 }
 
 int options_parse(int argc, char *const *argv, struct options *options, const struct aispipe_log *log,
                   struct aispipe_error *error)
 {
-    struct parser parser = {.argc = argc, .argv = argv, .next = 1, .options = options, .error = error};
+    const char *seen[MAX_OPTIONS] = {NULL};
     memset(options, 0, sizeof *options);
     if (option_count > MAX_OPTIONS)
         return aispipe_fail(error, AISPIPE_UNSUPPORTED, "the table of options has outgrown the parser");
-    for (size_t i = 0; i < option_count; i++)
-        set_default(options, &option_table[i]);
-    if (ask_for_text(&parser))
-        return 0;
-    int status = parse_all(&parser);
-    if (!status)
-        status = check_options(options, parser.seen, log, error);
+    int status = option_set_parse(&main_options, argc, argv, options, seen, error);
+    if (!status && !options->help && !options->version)
+        status = check_options(options, seen, log, error);
     if (status)
         options_free(options);
     return status;

@@ -16,7 +16,7 @@ static void test_single_dash_aliases(void **state)
     assert_string_equal(options.output, "out");
     assert_string_equal(options.output_dirname, "d");
     assert_int_equal(options.output_batchsize_axis, 2);
-    assert_int_equal(options.device, 3);
+    assert_int_equal(options.device.values[0], 3);
     ACCEPT("-das", "1", "-pdt", "random", "-rm", "tensor", "-wcount", "7");
     assert_true(options.display_all_summary);
     assert_int_equal(options.pure_data_type, PURE_DATA_RANDOM);
@@ -25,7 +25,7 @@ static void test_single_dash_aliases(void **state)
     ACCEPT("-das=0", "-wcount=0", "-d=4", "-o=out");
     assert_false(options.display_all_summary);
     assert_int_equal(options.warmup_count, 0);
-    assert_int_equal(options.device, 4);
+    assert_int_equal(options.device.values[0], 4);
     assert_string_equal(options.output, "out");
     ACCEPT("-das");
     assert_true(options.display_all_summary);
@@ -56,13 +56,13 @@ static void test_every_spelling_is_found(void **state)
         const struct option_spec *spec = &option_table[i];
         char name[64];
         (void)snprintf(name, sizeof name, "%s", long_name(spec));
-        assert_ptr_equal(option_find(name, strlen(name)), spec);
+        assert_ptr_equal(option_find(&main_options, name, strlen(name)), spec);
         for (char *c = name + 2; *c; c++)
             *c = *c == '_' ? '-' : *c;
-        assert_ptr_equal(option_find(name, strlen(name)), spec);
-        assert_null(option_find(name + 1, strlen(name) - 1));
+        assert_ptr_equal(option_find(&main_options, name, strlen(name)), spec);
+        assert_null(option_find(&main_options, name + 1, strlen(name) - 1));
         for (size_t k = 0; k < OPTION_MAX_ALIASES && spec->aliases[k]; k++)
-            assert_ptr_equal(option_find(spec->aliases[k], strlen(spec->aliases[k])), spec);
+            assert_ptr_equal(option_find(&main_options, spec->aliases[k], strlen(spec->aliases[k])), spec);
     }
 }
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/job.h"
+
+#include "cli/check_shape.h"
+#include "io/npy.h"
+#include "log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ model */
+
+static void describe_tensors(const char *title, const struct aispipe_tensor_desc *tensors, size_t n)
+{
+    (void)printf("%s:\n", title);
+    for (size_t i = 0; i < n; i++) {
+        char shape[AISPIPE_MAX_RANK * 22 + 3];
+        npy_format_shape(tensors[i].rank, tensors[i].dims, shape, sizeof shape);
+        (void)printf("  #%zu    %s  %s  %s  %zu  %zu\n", i, tensors[i].name, shape,
+                     aispipe_dtype_name(tensors[i].dtype), tensors[i].size, tensors[i].size);
+    }
+}
+
+static void describe_model(const struct job *job)
+{
+    const struct aispipe_model_desc *model = aispipe_session_model(job->session);
+    (void)printf("<Model>\ndevice:\t%" PRIu64 "\n", job->device);
+    describe_tensors("input", model->inputs, model->n_inputs);
+    describe_tensors("output", model->outputs, model->n_outputs);
+}
+
+int job_open_session(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    struct aispipe_session_options session = {
+        .backend = o->backend,
+        .engine_device = o->engine_device,
+        .engine_options = o->engine_options,
+        .n_engine_options = o->n_engine_options,
+        .device_id = (int)job->device,
+        .compute_threads = (unsigned)o->threads,
+        .shape = shape_of_options(o, job->output_sizes),
+        .shape_later = job->shape_later,
+        .log = job->log,
+    };
+    return aispipe_session_open(o->model, &session, &job->session, error);
+}
+
+int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error)
+{
+    struct aispipe_shape shape = shape_of_options(job->options, job->output_sizes);
+    shape.mode = AISPIPE_SHAPE_SHAPE;
+    shape.dims = dims;
+    return aispipe_session_set_shape(job->session, &shape, error);
+}
+
+/* Samples per execution, for the throughput figure: what the user says, else the first dimension of input 0.
+ */
+static uint64_t batchsize(const struct job *job)
+{
+    const struct aispipe_tensor_desc *input = &aispipe_session_model(job->session)->inputs[0];
+    if (job->options->batchsize)
+        return job->options->batchsize;
+    if (job->options->dym_batch)
+        return job->options->dym_batch;
+    return input->rank && input->dims[0] > 0 ? (uint64_t)input->dims[0] : 1;
+}
+
+void job_describe(const struct job *job)
+{
+    if (job->options->debug)
+        describe_model(job);
+    log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%" PRIu64, batchsize(job));
+}
+
+/* ------------------------------------------------------------------ input and output */
+
+int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    const struct aispipe_model_desc *model = aispipe_session_model(job->session);
+    job->dataset = dataset;
+    if (!dataset) {
+        /* The executions of one made-up sample are dealt out, so that every thread has some. */
+        uint64_t batches = o->threads < o->loop ? o->threads : o->loop;
+        return made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
+                                   &job->made_up, error);
+    }
+    return file_source_open(dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files, error);
+}
+
+static struct aispipe_source whole_source(const struct job *job)
+{
+    return job->files ? file_source_view(job->files) : made_up_source_view(job->made_up);
+}
+
+static size_t sample_stem(void *context, uint64_t sample, char *stem, size_t capacity)
+{
+    const struct job *job = context;
+    if (!job->dataset)
+        return (size_t)snprintf(stem, capacity, "%s", MADE_UP_SAMPLE_NAME);
+    return dataset_stem(job->dataset, sample, stem, capacity);
+}
+
+int job_open_sink(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    struct file_sink_options sink = {
+        .tag = job->directory.tag,
+        .directory = job->directory.path,
+        .format = (enum result_format)o->outfmt,
+        .compress = o->compress,
+        .samples_per_batch = whole_source(job).samples_per_batch,
+        .batch_axis = (unsigned)o->output_batchsize_axis,
+        .stem = sample_stem,
+        .stem_context = job,
+    };
+    log_line(&job->log, AISPIPE_LOG_INFO, "output path:%s", job->directory.path);
+    return file_sink_open(&sink, aispipe_session_model(job->session), &job->sink, error);
+}
+
+void job_log_batching(const struct job *job)
+{
+    if (!job->files)
+        return;
+    struct file_source_layout layout = file_source_layout(job->files);
+    uint64_t batches = layout.batches;
+    if (job->shares) {
+        struct share share;
+        struct aispipe_source source = whole_source(job);
+        share_init(&share, &source, &(struct aispipe_sink){0}, job->share_index, job->shares);
+        batches = share.batches;
+    }
+    log_line(&job->log, AISPIPE_LOG_INFO,
+             "get filesperbatch files0 size:%zu tensor0size:%zu filesperbatch:%u runcount:%" PRIu64,
+             layout.file_bytes, layout.tensor_bytes, layout.files_per_batch, batches);
+}
+
+/* ------------------------------------------------------------------ run */
+
+int job_open_pipeline(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    struct aispipe_pipeline_options pipeline = {
+        .threads =
+            {
+                [AISPIPE_STAGE_LOAD] = (unsigned)o->load_threads,
+                [AISPIPE_STAGE_COMPUTE] = (unsigned)o->threads,
+                [AISPIPE_STAGE_SAVE] = (unsigned)o->save_threads,
+            },
+        .inflight = (unsigned)o->inflight,
+        .loop = (unsigned)o->loop,
+        .warmup = (unsigned)o->warmup_count,
+        .serial = !o->pipeline,
+        .full = o->run_mode == RUN_MODE_FULL,
+        .split_loop = !o->input,
+        .count_flow = o->output != NULL,
+    };
+    for (int k = 0; k < AISPIPE_STAGES; k++)
+        pipeline.depth[k] = (unsigned)o->depth[k];
+    struct aispipe_source source = whole_source(job);
+    struct aispipe_sink sink = {0};
+    if (job->sink)
+        sink = file_sink_view(job->sink);
+    if (job->shares) {
+        share_init(&job->share, &source, &sink, job->share_index, job->shares);
+        source = share_source(&job->share);
+        sink = share_sink(&job->share);
+    }
+    return aispipe_pipeline_create(job->session, &pipeline, &source, &sink, &job->pipeline, error);
+}
+
+int job_warmup(struct job *job, struct aispipe_error *error)
+{
+    return aispipe_pipeline_warmup(job->pipeline, error);
+}
+
+static double seconds_since_epoch(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int job_start(struct job *job, struct aispipe_error *error)
+{
+    job->start_time = seconds_since_epoch();
+    return aispipe_pipeline_start(job->pipeline, error);
+}
+
+int job_wait(struct job *job, uint64_t timeout_ns, struct aispipe_error *error)
+{
+    int rc = aispipe_pipeline_wait(job->pipeline, timeout_ns, error);
+    job->end_time = seconds_since_epoch();
+    return rc;
+}
+
+/* ------------------------------------------------------------------ summary */
+
+static size_t input_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct job *job = context;
+    return dataset_path(job->dataset, index, sample, path, capacity);
+}
+
+static size_t output_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct job *job = context;
+    size_t length = (size_t)snprintf(path, capacity, "%s/", job->directory.path);
+    if (length >= capacity)
+        return length;
+    return length + file_sink_name(job->sink, sample, index, path + length, capacity - length);
+}
+
+int job_summarise(struct job *job, int argc, char *const *argv, struct summary *summary,
+                  struct aispipe_error *error)
+{
+    int rc = summary_collect(job->pipeline, batchsize(job), summary, error);
+    if (rc)
+        return rc;
+    summary_print(summary, job->options->display_all_summary, &job->log);
+    if (!job->sink)
+        return 0;
+    const struct aispipe_model_desc *model = aispipe_session_model(job->session);
+    struct summary_files files = {
+        .inputs = job->dataset ? model->n_inputs : 0,
+        .outputs = model->n_outputs,
+        .first = job->share.first_sample,
+        .input = input_path,
+        .output = output_path,
+        .context = job,
+    };
+    return summary_write(summary, job->pipeline, &files, argc, argv, job->directory.summary,
+                         job->directory.summary_temporary, error);
+}
+
+/* ------------------------------------------------------------------ end */
+
+void job_clean(const struct job *job)
+{
+    if (job->sink)
+        file_sink_abandon(job->sink);
+    (void)unlink(job->directory.summary_temporary);
+    output_dir_remove_if_empty(&job->directory);
+}
+
+void job_free_pipeline(struct job *job)
+{
+    aispipe_pipeline_free(job->pipeline);
+    job->pipeline = NULL;
+}
+
+void job_close_files(struct job *job, bool failed)
+{
+    file_sink_close(job->sink);
+    if (failed)
+        output_dir_remove_if_empty(&job->directory);
+    file_source_close(job->files);
+    made_up_source_close(job->made_up);
+    job->sink = NULL;
+    job->files = NULL;
+    job->made_up = NULL;
+    job->directory = (struct output_dir){0};
+}
+
+void job_close_session(struct job *job)
+{
+    aispipe_session_close(job->session);
+    job->session = NULL;
+}
