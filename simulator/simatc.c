@@ -12,7 +12,7 @@
 
 static void print_warning(const char *line)
 {
-    (void)fprintf(stderr, "[WARN] %s\n", line);
+    (void)fprintf(stderr, "[WARNING] %s\n", line);
 }
 
 /* Errors are one line and do not steer the terminal, whatever names and files hold. */
