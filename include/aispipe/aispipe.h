@@ -47,6 +47,7 @@ enum aispipe_status {
     AISPIPE_CLOSED = -8,      /**< a ring was closed: the end of the stream, not a failure */
     AISPIPE_SYSTEM = -9,      /**< the operating system refused a thread or another resource */
     AISPIPE_TIMEOUT = -10,    /**< the time given to wait has passed */
+    AISPIPE_FAULT = -11,      /**< a call of the device's runtime failed, whatever it was asked to do */
 };
 
 /** One readable line, without a newline, long enough for two full paths. */
@@ -127,7 +128,7 @@ struct aispipe_model_desc {
 
 /** How to open a model. Zero-initialise, then set what differs. Strings are copied. */
 struct aispipe_session_options {
-    const char *backend;               /**< "auto" (NULL), "openvino", "sim" */
+    const char *backend;               /**< "auto" (NULL), "acl", "openvino", "sim" */
     const char *engine_device;         /**< OpenVINO's device name; NULL: "CPU" */
     const char *const *engine_options; /**< "KEY=VALUE" properties handed to the engine */
     size_t n_engine_options;
@@ -146,7 +147,7 @@ AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispip
 AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
 /** Inputs and outputs of the model; valid until the session is closed. */
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
-/** Name of the backend in use ("openvino", "sim"). Static storage. */
+/** Name of the backend in use ("acl", "openvino", "sim"). Static storage. */
 AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
 
 /* ---------------------------------------------------------------- sources and sinks */

@@ -302,10 +302,16 @@ int run_command(const struct options *options, struct console *console, int argc
         rc = run_job(&job, argc, argv, &error);
     int signal = interrupt_received(&job.interrupt);
     interrupt_close(&job.interrupt);
+    /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail.
+     */
+    if (rc)
+        atomic_store(&console->failed, true);
     close_job(&job, rc != 0);
     if (rc) {
         console_error(console, error.message);
-        return job.began ? EXIT_FAILED : EXIT_REFUSED;
+        return job.began || rc == AISPIPE_FAULT ? EXIT_FAILED : EXIT_REFUSED;
     }
-    return signal ? 128 + signal : EXIT_DONE;
+    if (signal)
+        return 128 + signal;
+    return atomic_load(&console->failed) ? EXIT_FAILED : EXIT_DONE;
 }
