@@ -33,9 +33,10 @@ static int fill(void *context, void *thread, uint64_t batch, void *const *inputs
 }
 
 static int store(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
-                 struct aispipe_error *error)
+                 const struct aispipe_tensor_desc *actual, struct aispipe_error *error)
 {
     (void)thread;
+    (void)actual;
     (void)count;
     uint64_t got;
     memcpy(&got, outputs[0], sizeof got);

@@ -3,8 +3,10 @@
 
 #include "backends/registry.h"
 #include "log.h"
+#include "shape.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int open_device(struct aispipe_session *session, const struct aispipe_session_options *options,
                        struct aispipe_error *error)
@@ -25,8 +27,41 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
     return 0;
 }
 
-static int load_model(struct aispipe_session *session, const char *path, struct aispipe_error *error)
+int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
+                              struct aispipe_error *error)
 {
+    const struct aispipe_backend *backend = session->backend;
+    if (!backend->set_shape)
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
+                            "%s: backend %s has only models with fixed dimensions; leave it out",
+                            shape_option(shape->mode), backend->name);
+    size_t outputs = backend->describe(session->model)->n_outputs;
+    if (shape->n_output_sizes && shape->n_output_sizes != outputs)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "--outputSize gives %zu size%s, but the model has %zu output%s; give one for each",
+            shape->n_output_sizes, shape->n_output_sizes == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s");
+    int rc = backend->set_shape(session->model, shape, error);
+    return rc ? rc : shape_check_known(session->path, backend->describe(session->model), error);
+}
+
+/* The shape that the session was opened with, if it is wanted now. */
+static int give_shape(struct aispipe_session *session, const struct aispipe_session_options *options,
+                      struct aispipe_error *error)
+{
+    if (options->shape_later)
+        return 0;
+    if (options->shape.mode != AISPIPE_SHAPE_STATIC || options->shape.n_output_sizes)
+        return aispipe_session_set_shape(session, &options->shape, error);
+    return shape_check_known(session->path, session->backend->describe(session->model), error);
+}
+
+static int load_model(struct aispipe_session *session, const char *path,
+                      const struct aispipe_session_options *options, struct aispipe_error *error)
+{
+    session->path = strdup(path);
+    if (!session->path)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a session");
     int rc = session->backend->load(session->device, path, &session->model, error);
     if (rc)
         return rc;
@@ -38,6 +73,9 @@ static int load_model(struct aispipe_session *session, const char *path, struct 
             error, AISPIPE_MODEL,
             "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported", path,
             desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
+    rc = give_shape(session, options, error);
+    if (rc)
+        return rc;
     log_line(&session->log, AISPIPE_LOG_INFO, "create model description success");
     return 0;
 }
@@ -56,7 +94,7 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     if (!rc)
         rc = open_device(made, options, error);
     if (!rc)
-        rc = load_model(made, model_path, error);
+        rc = load_model(made, model_path, options, error);
     if (rc) {
         aispipe_session_close(made);
         return rc;
@@ -78,6 +116,7 @@ void aispipe_session_close(struct aispipe_session *session)
         log_line(&session->log, AISPIPE_LOG_INFO, "end to reset device %d", session->device_id);
         log_line(&session->log, AISPIPE_LOG_INFO, "end to finalize %s", session->backend->name);
     }
+    free(session->path);
     free(session);
 }
 

@@ -9,6 +9,7 @@ struct aispipe_session {
     const struct aispipe_backend *backend;
     void *device;
     void *model;
+    char *path; /**< of the model's file, for messages */
     struct aispipe_log log;
     int device_id;
     unsigned compute_threads;

@@ -25,6 +25,7 @@ static void assign(struct slot *slot, const struct aispipe_source *source, uint6
     uint64_t left = first < source->samples ? source->samples - first : 0;
     slot->io.batch = batch;
     slot->io.warmup = false;
+    slot->io.actual = NULL;
     slot->first_sample = first;
     slot->samples = left < source->samples_per_batch ? (uint32_t)left : source->samples_per_batch;
     slot->dropped = false;

@@ -33,7 +33,7 @@ static int save_run(struct stage_thread *thread, struct slot *slot, struct aispi
     struct run *run = thread->run;
     if (run->sink.store && slot->samples) {
         int rc = run->sink.store(run->sink.context, thread->files, slot->first_sample, slot->samples,
-                                 slot->io.outputs, error);
+                                 slot->io.outputs, slot->io.actual, error);
         if (rc)
             return rc;
         if (run->log.debug)

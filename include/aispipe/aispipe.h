@@ -111,9 +111,11 @@ AISPIPE_API const char *aispipe_dtype_name(enum aispipe_dtype dtype);
 struct aispipe_tensor_desc {
     const char *name; /**< owned by the description's owner, UTF-8 */
     enum aispipe_dtype dtype;
-    int rank; /**< 0 for a scalar */
+    int rank; /**< 0 for a scalar; −1 when not even the number of dimensions is known */
     int64_t dims[AISPIPE_MAX_RANK];
-    size_t size; /**< bytes of the whole tensor: product of dims × element size; 0 when unknown */
+    /** Bytes of the whole tensor: product of dims × element size. With an unknown dimension: the bytes set
+     * aside for it, 0 when nobody has said how many. */
+    size_t size;
 };
 
 /** What a model takes and gives. Valid as long as the session it came from. */
@@ -126,6 +128,27 @@ struct aispipe_model_desc {
 
 /* ---------------------------------------------------------------- session */
 
+/** Which of a model's unknown dimensions a `struct aispipe_shape` gives. */
+enum aispipe_shape_mode {
+    AISPIPE_SHAPE_STATIC, /**< none: the model's own dimensions */
+    AISPIPE_SHAPE_BATCH,  /**< `batch`: the first dimension of the inputs that leave it open */
+    AISPIPE_SHAPE_HW,     /**< `height` and `width`: of the images among the inputs */
+    AISPIPE_SHAPE_DIMS,   /**< `dims`: all dimensions of inputs; on Ascend one of the model's gears */
+    AISPIPE_SHAPE_SHAPE,  /**< `dims`: all dimensions of inputs, any that the model can compute */
+};
+
+/** The sizes of a model whose own are open. Zero-initialised: static. Nothing is kept beyond the call. */
+struct aispipe_shape {
+    enum aispipe_shape_mode mode;
+    uint64_t batch;         /**< BATCH: ≥ 1 */
+    uint64_t height, width; /**< HW: ≥ 1 */
+    const char *dims;       /**< DIMS, SHAPE: "in1:1,600;in2:1,600" */
+    /** Bytes to set aside for each output, in the model's order, where they are known only after execution.
+     * Outputs whose size is known need no entry, but an entry that is too small for one is an error. */
+    const size_t *output_sizes;
+    size_t n_output_sizes; /**< 0, or the number of outputs */
+};
+
 /** How to open a model. Zero-initialise, then set what differs. Strings are copied. */
 struct aispipe_session_options {
     const char *backend;               /**< "auto" (NULL), "acl", "openvino", "sim" */
@@ -134,6 +157,9 @@ struct aispipe_session_options {
     size_t n_engine_options;
     int device_id;            /**< 0–255 */
     unsigned compute_threads; /**< executions that will run at a time; 0 counts as 1 */
+    struct aispipe_shape shape;
+    /** The shape comes later, by aispipe_session_set_shape: until then dimensions may stay unknown. */
+    bool shape_later;
     struct aispipe_log log;
 };
 
@@ -147,6 +173,14 @@ AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispip
 AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
 /** Inputs and outputs of the model; valid until the session is closed. */
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
+/**
+ * Gives the model other sizes; the description has them when it returns. May be called again and again, but
+ * not while a pipeline of the session is alive. Refused, and the session then has no usable shape until the
+ * next call succeeds: AISPIPE_INVALID where the sizes contradict the model or are not given for all unknown
+ * dimensions, AISPIPE_UNSUPPORTED where the backend has only static models.
+ */
+AISPIPE_API int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
+                                          struct aispipe_error *error);
 /** Name of the backend in use ("acl", "openvino", "sim"). Static storage. */
 AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
 
@@ -184,10 +218,12 @@ struct aispipe_sink {
     void (*thread_close)(void *context, void *thread);
     /**
      * Takes the outputs of `count` samples, the first of which is `first_sample`; `outputs[i]` holds the
-     * whole batch. The memory is borrowed for the length of the call. NULL: results are dropped.
+     * whole batch. `actual` describes them all where their shapes became known with the execution only; NULL:
+     * they are as the model describes them. The memory is borrowed for the length of the call. A NULL
+     * function: results are dropped.
      */
     int (*store)(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
-                 struct aispipe_error *error);
+                 const struct aispipe_tensor_desc *actual, struct aispipe_error *error);
 };
 
 /* ---------------------------------------------------------------- pipeline */

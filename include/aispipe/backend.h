@@ -46,6 +46,9 @@ struct aispipe_io {
     void *const *inputs;  /**< host memory of input i, 64-byte aligned, size of the model's input i */
     void *const *outputs; /**< the same for outputs */
     void *device;         /**< the backend's own, set by io_create */
+    /** Outputs as they turned out, one for each, where the model describes some as unknown: the backend's
+     * own, set by compute or d2h, valid until that io computes again. NULL: as described. */
+    const struct aispipe_tensor_desc *actual;
 };
 
 enum aispipe_lane_kind { AISPIPE_LANE_H2D, AISPIPE_LANE_COMPUTE, AISPIPE_LANE_D2H };
@@ -60,11 +63,22 @@ struct aispipe_backend {
     int (*open)(const struct aispipe_backend_config *config, void **device, struct aispipe_error *error);
     void (*close)(void *device);
 
-    /** Reads and compiles the model. Unknown dimensions are an AISPIPE_MODEL error naming input and axis. */
+    /** Reads and compiles the model. Unknown dimensions are described as −1 and left to set_shape; who has
+     * none refuses them with an AISPIPE_MODEL error naming input and axis. */
     int (*load)(void *device, const char *path, void **model, struct aispipe_error *error);
     void (*unload)(void *model);
     /** Valid until unload. */
     const struct aispipe_model_desc *(*describe)(const void *model);
+
+    /**
+     * Optional: gives the model's unknown dimensions their sizes (src/shape.h reads `shape->dims`). Called
+     * after load, and again while there is no io and no lane. Afterwards describe() has the sizes of all
+     * inputs; an output that is known only after execution keeps its −1 and has the size that
+     * `shape->output_sizes` gives, 0 where it gives none. Refuses a model without unknown dimensions, and
+     * names input, axis and both numbers where a size contradicts the model's. AISPIPE_SHAPE_STATIC comes
+     * only with output_sizes.
+     */
+    int (*set_shape)(void *model, const struct aispipe_shape *shape, struct aispipe_error *error);
 
     /** Device bytes that one io takes beside its host buffers; NULL: none. */
     size_t (*io_bytes)(const void *model);

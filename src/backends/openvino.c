@@ -6,6 +6,7 @@
  */
 #include "log.h"
 #include "openvino_internal.h"
+#include "shape.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -14,8 +15,9 @@
 
 /* The tensors of a slot: inputs, then outputs, each a view of the slot's memory. */
 struct openvino_io {
-    uint64_t serial; /* tells slots apart for good; an address may be used again */
-    ov_tensor_t *tensors[];
+    uint64_t serial;                    /* tells slots apart for good; an address may be used again */
+    struct aispipe_tensor_desc *actual; /* of the outputs; NULL where all shapes are known */
+    ov_tensor_t *tensors[];             /* NULL where the shape is known after an execution only */
 };
 
 struct openvino_lane {
@@ -217,6 +219,8 @@ static void openvino_io_destroy(void *loaded, struct aispipe_io *io)
     for (size_t i = 0; own && i < model->desc.n_inputs + model->desc.n_outputs; i++)
         if (own->tensors[i])
             model->device->ov.tensor_free(own->tensors[i]);
+    if (own)
+        free(own->actual);
     free(own);
     io->device = NULL;
 }
@@ -238,7 +242,13 @@ static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispip
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
     own->serial = ++model->ios;
     io->device = own;
+    if (model->open_outputs && !(own->actual = calloc(model->desc.n_outputs, sizeof *own->actual))) {
+        openvino_io_destroy(model, io);
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
+    }
     for (size_t i = 0; i < n; i++) {
+        if (shape_is_open(&model->tensors[i]))
+            continue;
         void *memory = i < inputs ? io->inputs[i] : io->outputs[i - inputs];
         ov_status_e status = wrap(model, i, memory, &own->tensors[i]);
         if (status != OK) {
@@ -303,7 +313,7 @@ static ov_status_e set_tensors(const struct openvino_lane *lane, const struct op
     }
     for (size_t i = 0; status == OK && i < model->desc.n_outputs; i++) {
         *failed = inputs + i;
-        if (model->handed_through[i] < 0)
+        if (model->handed_through[i] < 0 && own->tensors[inputs + i])
             status = ov->infer_request_set_output_tensor_by_index(lane->request, i, own->tensors[inputs + i]);
     }
     return status;
@@ -386,7 +396,12 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
         return aispipe_fail(error, AISPIPE_DEVICE, "the engine failed: %s",
                             openvino_reason(ov, status, reason));
     hand_through(lane->model, io);
-    return 0;
+    struct openvino_io *own = io->device;
+    if (!own->actual)
+        return 0;
+    rc = openvino_take_outputs(lane->model, lane->request, io->outputs, own->actual, error);
+    io->actual = own->actual;
+    return rc;
 }
 
 static const char *const suffixes[] = {".onnx", ".xml", ".tflite", ".pb", ".pdmodel", NULL};
@@ -401,6 +416,7 @@ const struct aispipe_backend backend_openvino = {
     .load = openvino_load,
     .unload = openvino_unload,
     .describe = openvino_describe,
+    .set_shape = openvino_set_shape,
     .io_create = openvino_io_create,
     .io_destroy = openvino_io_destroy,
     .lane_create = openvino_lane_create,

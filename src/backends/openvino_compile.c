@@ -214,6 +214,15 @@ static void try_single(struct openvino_model *model, struct arrangement *how)
     memcpy(how->threads, threads, sizeof threads);
 }
 
+void openvino_release_compiled(struct openvino_model *model)
+{
+    for (unsigned i = 0; i < model->n_compiled; i++)
+        model->device->ov.compiled_model_free(model->compiled[i]);
+    free(model->compiled);
+    model->compiled = NULL;
+    model->n_compiled = 0;
+}
+
 int openvino_compile(struct openvino_model *model, const char *path, struct aispipe_error *error)
 {
     const struct openvino_device *device = model->device;

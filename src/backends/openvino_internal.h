@@ -3,6 +3,7 @@
  * @file openvino_internal.h
  * What the files of the OpenVINO backend share: openvino.c (the table, slots and execution),
  * openvino_format.c (a first look at a model file), openvino_model.c (reading and describing a model),
+ * openvino_shape.c (unknown dimensions),
  * openvino_compile.c (compiling it for its lanes), openvino_errors.c (the engine's words).
  */
 #ifndef AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
@@ -37,12 +38,15 @@ struct openvino_device {
 
 struct openvino_model {
     struct openvino_device *device;
-    ov_model_t *read; /**< as read; released when it is compiled */
+    char *path;
+    ov_model_t *read; /**< as read; released when it is compiled, unless it is to be given shapes */
     ov_compiled_model_t **compiled;
     unsigned n_compiled; /**< 1: shared by the lanes; otherwise one per lane */
     struct aispipe_model_desc desc;
-    struct aispipe_tensor_desc *tensors; /**< inputs, then outputs */
-    ov_element_type_e *types;            /**< the engine's types of the same */
+    struct aispipe_tensor_desc *tensors;  /**< inputs, then outputs */
+    struct aispipe_tensor_desc *declared; /**< the same as the file says; NULL where nothing is open */
+    bool open_outputs;                    /**< an output's shape is known after an execution only */
+    ov_element_type_e *types;             /**< the engine's types of the same */
     /**
      * Of each output: the input that it hands through unchanged, −1 for most. Both are one tensor with one
      * name to the engine, which would then read the input from the output's buffer: such an output is copied.
@@ -66,7 +70,24 @@ int openvino_check_file(const char *path, struct aispipe_error *error);
  */
 int openvino_compile(struct openvino_model *model, const char *path, struct aispipe_error *error);
 
-/** Reads, describes and compiles. On failure `*result` is NULL. */
+/** Frees model->compiled. */
+void openvino_release_compiled(struct openvino_model *model);
+
+/** Fills in what the engine now says of the shapes of inputs and outputs; the names are there already. */
+int openvino_describe_shapes(struct openvino_model *model, struct aispipe_error *error);
+
+/** The backend's set_shape: reshapes and compiles. */
+int openvino_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
+
+/**
+ * After an execution: copies the outputs whose shape was not known into the slot, and describes all of them
+ * in `actual`. Fails when one does not fit into the memory set aside for it.
+ */
+int openvino_take_outputs(const struct openvino_model *model, ov_infer_request_t *request,
+                          void *const *outputs, struct aispipe_tensor_desc *actual,
+                          struct aispipe_error *error);
+
+/** Reads and describes, and compiles where no dimension is unknown. On failure `*result` is NULL. */
 int openvino_load(void *device, const char *path, void **result, struct aispipe_error *error);
 void openvino_unload(void *loaded);
 

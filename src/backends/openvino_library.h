@@ -31,6 +31,7 @@
     X(model_free)                               \
     X(model_inputs_size)                        \
     X(model_outputs_size)                       \
+    X(model_reshape_by_port_indexes)            \
     X(model_const_input_by_index)               \
     X(model_const_output_by_index)              \
     X(output_const_port_free)                   \
@@ -43,11 +44,15 @@
     X(compiled_model_free)                      \
     X(infer_request_set_input_tensor_by_index)  \
     X(infer_request_set_output_tensor_by_index) \
+    X(infer_request_get_output_tensor_by_index) \
     X(infer_request_infer)                      \
     X(infer_request_free)                       \
     X(tensor_create)                            \
     X(tensor_create_from_host_ptr)              \
     X(tensor_get_byte_size)                     \
+    X(tensor_get_shape)                         \
+    X(tensor_data)                              \
+    X(shape_free)                               \
     X(tensor_free)
 
 /** The functions, each with the type that OpenVINO's header gives it: `ov->core_create(&core)`. */

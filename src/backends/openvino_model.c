@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a model and says what it takes and gives. */
 #include "openvino_internal.h"
+#include "shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,74 +93,42 @@ static char *port_name(const struct openvino_library *ov, const struct port *por
     return name;
 }
 
-static int refuse_dynamic(const struct openvino_library *ov, const struct port *port, const char *name,
-                          struct aispipe_error *error)
-{
-    const char *shape = ov->partial_shape_to_string(port->shape);
-    const char *text = shape ? shape : "?";
-    int rc;
-    if (port->shape.rank.min != port->shape.rank.max) {
-        rc = aispipe_fail(
-            error, AISPIPE_MODEL,
-            "model '%s': %s '%s' has an unknown number of dimensions (%s); export the model with "
-            "fixed shapes",
-            port->path, port->what, name, text);
-    } else {
-        int64_t axis = 0;
-        while (axis + 1 < port->shape.rank.max && port->shape.dims[axis].min == port->shape.dims[axis].max)
-            axis++;
-        rc =
-            aispipe_fail(error, AISPIPE_MODEL,
-                         "model '%s': dimension %lld of %s '%s' is unknown (shape %s); export the model with "
-                         "fixed dimensions",
-                         port->path, (long long)axis, port->what, name, text);
-    }
-    ov->free(shape);
-    return rc;
-}
-
-static bool is_static(const ov_partial_shape_t *shape)
-{
-    if (shape->rank.min != shape->rank.max)
-        return false;
-    for (int64_t i = 0; i < shape->rank.max; i++)
-        if (shape->dims[i].min != shape->dims[i].max)
-            return false;
-    return true;
-}
-
 static int fill_shape(const struct port *port, struct aispipe_tensor_desc *desc, struct aispipe_error *error)
 {
+    if (port->shape.rank.min != port->shape.rank.max) {
+        desc->rank = -1;
+        desc->size = 0;
+        return 0;
+    }
     if (port->shape.rank.max > AISPIPE_MAX_RANK)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s': %s '%s' has %lld dimensions; at most %d are supported", port->path,
                             port->what, desc->name, (long long)port->shape.rank.max, AISPIPE_MAX_RANK);
     desc->rank = (int)port->shape.rank.max;
-    desc->size = aispipe_dtype_size(desc->dtype);
+    desc->size = 0;
     for (int i = 0; i < desc->rank; i++) {
-        desc->dims[i] = port->shape.dims[i].max;
-        if (__builtin_mul_overflow(desc->size, (uint64_t)desc->dims[i], &desc->size))
-            return aispipe_fail(error, AISPIPE_MODEL, "model '%s': the size of %s '%s' overflows", port->path,
-                                port->what, desc->name);
+        ov_dimension_t dim = port->shape.dims[i];
+        desc->dims[i] = dim.min == dim.max ? dim.max : -1;
     }
+    if (!shape_is_open(desc) && !shape_set_size(desc))
+        return aispipe_fail(error, AISPIPE_MODEL, "model '%s': the size of %s '%s' overflows", port->path,
+                            port->what, desc->name);
     return 0;
 }
 
 static int fill_tensor(const struct openvino_library *ov, const struct port *port, ov_element_type_e type,
                        struct aispipe_tensor_desc *desc, struct aispipe_error *error)
 {
-    char *name = port_name(ov, port);
-    desc->name = name;
-    if (!name)
+    if (!desc->name)
+        desc->name = port_name(ov, port);
+    if (!desc->name)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", port->path);
-    if (!is_static(&port->shape))
-        return refuse_dynamic(ov, port, name, error);
     desc->dtype = map_type(type);
     if (desc->dtype == AISPIPE_DTYPE_UNDEFINED)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s': %s '%s' has elements of type %s, which arrays in files cannot hold; "
                             "export the model with a cast to a type of NumPy's",
-                            port->path, port->what, name, type_name(type));
+                            port->path, port->what, desc->name, type_name(type));
     return fill_shape(port, desc, error);
 }
 
@@ -192,9 +161,22 @@ static void find_handed_through(struct openvino_model *model)
         model->handed_through[o] = -1;
         for (size_t i = 0; i < desc->n_inputs; i++)
             if (strcmp(desc->outputs[o].name, desc->inputs[i].name) == 0 &&
-                desc->outputs[o].size == desc->inputs[i].size)
+                !shape_is_open(&desc->outputs[o]) && desc->outputs[o].size == desc->inputs[i].size)
                 model->handed_through[o] = (int)i;
     }
+}
+
+int openvino_describe_shapes(struct openvino_model *model, struct aispipe_error *error)
+{
+    const struct aispipe_model_desc *desc = &model->desc;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < desc->n_inputs; i++)
+        rc = describe_port(model, model->path, true, i, error);
+    for (size_t i = 0; !rc && i < desc->n_outputs; i++)
+        rc = describe_port(model, model->path, false, i, error);
+    if (!rc)
+        find_handed_through(model);
+    return rc;
 }
 
 static int describe(struct openvino_model *model, const char *path, struct aispipe_error *error)
@@ -212,14 +194,14 @@ static int describe(struct openvino_model *model, const char *path, struct aispi
     if (!model->tensors || !model->types || !model->handed_through)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", path);
     *desc = (struct aispipe_model_desc){inputs, outputs, model->tensors, model->tensors + inputs};
-    int rc = 0;
-    for (size_t i = 0; !rc && i < inputs; i++)
-        rc = describe_port(model, path, true, i, error);
-    for (size_t i = 0; !rc && i < outputs; i++)
-        rc = describe_port(model, path, false, i, error);
-    if (!rc)
-        find_handed_through(model);
-    return rc;
+    int rc = openvino_describe_shapes(model, error);
+    if (rc || !shape_model_is_open(desc))
+        return rc;
+    model->declared = calloc(inputs + outputs, sizeof *model->declared);
+    if (!model->declared)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", path);
+    memcpy(model->declared, model->tensors, (inputs + outputs) * sizeof *model->declared);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- load and unload */
@@ -243,15 +225,18 @@ int openvino_load(void *device, const char *path, void **result, struct aispipe_
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
     model->device = device;
     int rc = openvino_check_file(path, error);
+    model->path = strdup(path);
+    if (!rc && !model->path)
+        rc = aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
     if (!rc)
         rc = read_model(model, path, error);
     if (!rc)
         rc = describe(model, path, error);
-    if (!rc)
+    if (!rc && !model->declared) {
         rc = openvino_compile(model, path, error);
-    if (model->read)
         model->device->ov.model_free(model->read);
-    model->read = NULL;
+        model->read = NULL;
+    }
     if (rc) {
         openvino_unload(model);
         return rc;
@@ -263,12 +248,14 @@ int openvino_load(void *device, const char *path, void **result, struct aispipe_
 void openvino_unload(void *loaded)
 {
     struct openvino_model *model = loaded;
-    for (unsigned i = 0; i < model->n_compiled; i++)
-        model->device->ov.compiled_model_free(model->compiled[i]);
+    openvino_release_compiled(model);
+    if (model->read)
+        model->device->ov.model_free(model->read);
     for (size_t i = 0; model->tensors && i < model->desc.n_inputs + model->desc.n_outputs; i++)
         free((char *)model->tensors[i].name);
-    free(model->compiled);
     free(model->tensors);
+    free(model->declared);
+    free(model->path);
     free(model->types);
     free(model->handed_through);
     free(model);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/check.h"
 
+#include "cli/check_shape.h"
 #include "cli/options_table.h"
 #include "log.h"
 
@@ -208,6 +209,8 @@ int check_options(const struct options *options, const char *const *seen, const 
                   struct aispipe_error *error)
 {
     int status = check_needs_output(options, seen, error);
+    if (!status)
+        status = check_one_shape(seen, error);
     if (status)
         return status;
     if (!options->model)

@@ -39,8 +39,9 @@ static void receive(struct interrupt *interrupt, int number)
     }
     interrupt->ending = true;
     if (!interrupt->pipeline && first)
-        (void)fprintf(stderr, "[ERROR] ended by %s before the run began; nothing was saved\n",
-                      number == SIGINT ? "SIGINT" : "SIGTERM");
+        (void)fprintf(stderr, "[ERROR] ended by %s %s\n", number == SIGINT ? "SIGINT" : "SIGTERM",
+                      interrupt->ran ? "between two runs; what those before it saved is whole"
+                                     : "before the run began; nothing was saved");
     end_now(interrupt, number);
 }
 
@@ -102,6 +103,7 @@ void interrupt_guard(struct interrupt *interrupt, struct aispipe_pipeline *pipel
 {
     pthread_mutex_lock(&interrupt->mutex);
     interrupt->pipeline = pipeline;
+    interrupt->ran = interrupt->ran || pipeline;
     pthread_mutex_unlock(&interrupt->mutex);
 }
 

@@ -24,6 +24,7 @@ struct interrupt {
     void (*clean)(void *context); /* removes half-written files before a sudden end */
     void *context;
     int signal;  /* the first one received, or 0 */
+    bool ran;    /* a pipeline was guarded before, so something may have been saved */
     bool ending; /* the program is about to end inside the signal thread */
     bool quit;
 };
@@ -34,7 +35,7 @@ int interrupt_open(struct interrupt *interrupt, struct aispipe_error *error);
 void interrupt_close(struct interrupt *interrupt);
 /** What a sudden end has to clean up; NULL: nothing. */
 void interrupt_on_end(struct interrupt *interrupt, void (*clean)(void *context), void *context);
-/** From now on the first signal stops `pipeline`; with NULL it only is noted. */
+/** From now on the first signal stops `pipeline`; with NULL it ends the program at once. */
 void interrupt_guard(struct interrupt *interrupt, struct aispipe_pipeline *pipeline);
 /** Number of the first signal received, or 0. */
 int interrupt_received(struct interrupt *interrupt);

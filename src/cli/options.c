@@ -13,6 +13,7 @@
 
 #define MAX_THREADS 1024
 #define MAX_DEPTH 1048576
+#define MAX_DIM INT32_MAX
 
 static const char *const outfmt_choices[] = {
     [RESULT_BIN] = "BIN",
@@ -41,8 +42,10 @@ static const char *const progress_choices[] = {
 static const char *const backend_choices[] = {"auto", "acl", "openvino", "sim", NULL};
 
 const char *const option_group_names[OPTION_GROUPS] = {
-    [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",         [GROUP_OUTPUT] = "Output",
-    [GROUP_PIPELINE] = "Pipeline",       [GROUP_MEASURING] = "Measuring", [GROUP_DIAGNOSIS] = "Diagnosis",
+    [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",
+    [GROUP_OUTPUT] = "Output",           [GROUP_SHAPE] = "Shapes of models with unknown dimensions",
+    [GROUP_PIPELINE] = "Pipeline",       [GROUP_MEASURING] = "Measuring",
+    [GROUP_DIAGNOSIS] = "Diagnosis",
 };
 
 const char option_purpose[] =
@@ -182,6 +185,65 @@ const struct option_spec option_table[] = {
      .max = AISPIPE_MAX_RANK - 1,
      .help = "Axis along which the output of a batch is cut into one file per sample.",
      .offset = FIELD(uint64_t, output_batchsize_axis)},
+
+    {.name = "dymBatch",
+     .aliases = {"--dym-batch", "-db"},
+     .kind = OPTION_NUMBER,
+     .group = GROUP_SHAPE,
+     .metavar = "N",
+     .default_words = "none",
+     .min = 1,
+     .max = MAX_DIM,
+     .help = "Size of the first dimension of the inputs that leave it open.",
+     .offset = FIELD(uint64_t, dym_batch)},
+    {.name = "dymHW",
+     .aliases = {"--dym-hw", "-dhw"},
+     .kind = OPTION_HW,
+     .group = GROUP_SHAPE,
+     .metavar = "H,W",
+     .default_words = "none",
+     .min = 1,
+     .max = MAX_DIM,
+     .help = "Height and width of the inputs that are images and leave them open: dimensions 2 and 3 of "
+             "four, or 1 and 2 where the last one is known to be 1 to 4.",
+     .offset = FIELD(uint64_t *, dym_hw)},
+    {.name = "dymDims",
+     .aliases = {"--dym-dims", "-dd"},
+     .kind = OPTION_SHAPE,
+     .group = GROUP_SHAPE,
+     .metavar = "SHAPES",
+     .default_words = "none",
+     .help = "All dimensions of inputs, as in 'in1:1,600;in2:1,600'. On Ascend together one of the gears "
+             "that the model was made with.",
+     .offset = FIELD(const char *, dym_dims)},
+    {.name = "dymShape",
+     .aliases = {"--dym-shape", "-ds"},
+     .kind = OPTION_SHAPE,
+     .group = GROUP_SHAPE,
+     .metavar = "SHAPES",
+     .default_words = "none",
+     .help = "All dimensions of inputs, as in 'in1:1,600;in2:1,600': any that the model can compute.",
+     .offset = FIELD(const char *, dym_shape)},
+    {.name = "dymShape_range",
+     .aliases = {"--dym-shape-range", "-dr"},
+     .kind = OPTION_RANGE,
+     .group = GROUP_SHAPE,
+     .metavar = "RANGE",
+     .default_words = "none",
+     .help =
+         "Runs one shape after the other and compares them. 'in1:1,3,200~224~8,224-230;in2:1,300': a~b is "
+         "every size from a to b, a~b~s every s-th, a-b-c these; or a file with such a line each. Every "
+         "combination is run. Not looked at when --dymShape is given.",
+     .offset = FIELD(const char *, dym_shape_range)},
+    {.name = "outputSize",
+     .aliases = {"--output-size", "-outsize"},
+     .kind = OPTION_SIZES,
+     .group = GROUP_SHAPE,
+     .metavar = "BYTES",
+     .default_words = "what the model says",
+     .help = "Bytes of memory for each output, joined by ','. Needed where the size of an output is known "
+             "only after an execution.",
+     .offset = FIELD(const char *, output_size)},
 
     {.name = "threads",
      .kind = OPTION_NUMBER,
@@ -353,6 +415,20 @@ const char *option_accepts(const struct option_spec *spec, char *text, size_t ca
         return text;
     case OPTION_KEY_VALUE:
         (void)snprintf(text, capacity, "KEY=VALUE, for example PERFORMANCE_HINT=LATENCY");
+        return text;
+    case OPTION_HW:
+        (void)snprintf(text, capacity, "height and width, as in 224,224");
+        return text;
+    case OPTION_SHAPE:
+        (void)snprintf(text, capacity, "the dimensions of inputs, as in 'in1:1,600;in2:1,600'");
+        return text;
+    case OPTION_RANGE:
+        (void)snprintf(text, capacity,
+                       "ranges of dimensions, as in 'in1:1,3,200~224,224-230', or a file of "
+                       "such lines");
+        return text;
+    case OPTION_SIZES:
+        (void)snprintf(text, capacity, "a number of bytes for each output, joined by ','");
         return text;
     case OPTION_FILE:
         (void)snprintf(text, capacity, "a file");

@@ -33,6 +33,12 @@ struct options {
     uint64_t device;
     uint64_t batchsize; /**< 0: inferred */
     uint64_t output_batchsize_axis;
+    uint64_t dym_batch;   /**< 0: none */
+    uint64_t dym_hw[2];   /**< height, width; 0: none */
+    const char *dym_dims; /**< NULL: none; grammar checked, as of the three below */
+    const char *dym_shape;
+    const char *dym_shape_range; /**< text or a file; not looked at when dym_shape is given */
+    const char *output_size;
     const char *backend;
     const char *engine_device;
     const char **engine_options; /**< allocated; freed by options_free */

@@ -22,6 +22,10 @@ enum option_kind {
     OPTION_DIRECTORY, /**< const char *: a directory, or nothing yet */
     OPTION_SUBPATH,   /**< const char *: a relative path without ".." */
     OPTION_KEY_VALUE, /**< const char ** and a count: may be given many times */
+    OPTION_HW,        /**< uint64_t[2]: H,W */
+    OPTION_SHAPE,     /**< const char *: in1:1,600;in2:1,600 */
+    OPTION_RANGE,     /**< const char *: the same with a~b, a~b~s and a-b-c for a number, or a file of such */
+    OPTION_SIZES,     /**< const char *: numbers of bytes, joined by ',' */
     OPTION_DEPTHS,    /**< uint64_t[AISPIPE_STAGES], each min to max: N, or stage=N,… */
 };
 
@@ -29,6 +33,7 @@ enum option_group {
     GROUP_ENGINE,
     GROUP_INPUT,
     GROUP_OUTPUT,
+    GROUP_SHAPE,
     GROUP_PIPELINE,
     GROUP_MEASURING,
     GROUP_DIAGNOSIS,

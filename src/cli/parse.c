@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads argv by the table: which option, which value, which field. What values mean together is check.c. */
 #include "cli/check.h"
+#include "cli/check_shape.h"
 #include "cli/options_table.h"
 
 #include <errno.h>
@@ -242,6 +243,26 @@ static int take_depths(const struct parser *parser, const struct given *given)
     return 0;
 }
 
+static int take_hw(const struct parser *parser, const struct given *given)
+{
+    uint64_t hw[2];
+    const char *comma = strchr(given->value, ',');
+    if (!comma || !number_in_range(given->spec, given->value, (size_t)(comma - given->value), &hw[0]) ||
+        !number_in_range(given->spec, comma + 1, strlen(comma + 1), &hw[1]))
+        return refuse(parser, given);
+    set_field(parser->options, given->spec, hw, sizeof hw);
+    return 0;
+}
+
+static int take_shape(const struct parser *parser, const struct given *given)
+{
+    struct aispipe_error why;
+    int rc = check_shape_value(given->spec->kind, given->value, &why);
+    if (rc)
+        return aispipe_fail(parser->error, rc, "%s: %.1500s", given->label, why.message);
+    return take_text(parser, given);
+}
+
 static int take_value(const struct parser *parser, const struct given *given)
 {
     switch (given->spec->kind) {
@@ -256,6 +277,12 @@ static int take_value(const struct parser *parser, const struct given *given)
         return take_key_value(parser, given);
     case OPTION_DEPTHS:
         return take_depths(parser, given);
+    case OPTION_HW:
+        return take_hw(parser, given);
+    case OPTION_SHAPE:
+    case OPTION_RANGE:
+    case OPTION_SIZES:
+        return take_shape(parser, given);
     case OPTION_SUBPATH:
         if (!check_subpath(given->value))
             return refuse(parser, given);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/check_shape.h"
 #include "cli/interrupt.h"
 #include "cli/output_dir.h"
+#include "cli/range.h"
 #include "clock.h"
 #include "io/dataset.h"
 #include "io/file_sink.h"
@@ -30,6 +32,12 @@ struct job {
     struct file_sink *sink;
     struct aispipe_pipeline *pipeline;
     struct progress progress;
+    size_t output_sizes[AISPIPE_MAX_TENSORS]; /* what --outputSize says */
+    bool range;                               /* one run for each shape of --dymShape_range */
+    size_t shape_index;                       /* of the shape that is run, with `range` */
+    double throughput;                        /* of the run that has ended */
+    int argc;
+    char *const *argv;
     bool began; /* errors from here on are those of a run, not of what it was asked to do */
 };
 
@@ -64,10 +72,12 @@ static int open_session(struct job *job, struct aispipe_error *error)
         .n_engine_options = o->n_engine_options,
         .device_id = (int)o->device,
         .compute_threads = (unsigned)o->threads,
+        .shape = shape_of_options(o, job->output_sizes),
+        .shape_later = job->range,
         .log = job->log,
     };
     int rc = aispipe_session_open(o->model, &session, &job->session, error);
-    if (!rc && o->debug)
+    if (!rc && o->debug && !job->range)
         describe_model(job);
     return rc;
 }
@@ -79,6 +89,8 @@ static uint64_t batchsize(const struct job *job)
     const struct aispipe_tensor_desc *input = &aispipe_session_model(job->session)->inputs[0];
     if (job->options->batchsize)
         return job->options->batchsize;
+    if (job->options->dym_batch)
+        return job->options->dym_batch;
     return input->rank && input->dims[0] > 0 ? (uint64_t)input->dims[0] : 1;
 }
 
@@ -129,7 +141,16 @@ static int open_output(struct job *job, struct aispipe_error *error)
     const struct options *o = job->options;
     if (!o->output)
         return 0;
-    int rc = output_dir_make(&job->directory, o->output, o->output_dirname, error);
+    /* With a name of its own each shape gets a directory below it, so that none replaces another's results.
+     */
+    char below[PATH_MAX];
+    const char *name = o->output_dirname;
+    if (job->range && name) {
+        if (snprintf(below, sizeof below, "%s/%zu", name, job->shape_index) >= (int)sizeof below)
+            return aispipe_fail(error, AISPIPE_INVALID, "option --output_dirname: the path is too long");
+        name = below;
+    }
+    int rc = output_dir_make(&job->directory, o->output, name, error);
     if (rc)
         return rc;
     interrupt_on_end(&job->interrupt, clean_output, job);
@@ -218,12 +239,13 @@ static size_t output_path(void *context, uint64_t sample, size_t index, char *pa
     return length + file_sink_name(job->sink, sample, index, path + length, capacity - length);
 }
 
-static int summarise(struct job *job, int argc, char *const *argv, struct aispipe_error *error)
+static int summarise(struct job *job, struct aispipe_error *error)
 {
     struct summary summary;
     int rc = summary_collect(job->pipeline, batchsize(job), &summary, error);
     if (rc)
         return rc;
+    job->throughput = summary.throughput;
     summary_print(&summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;
@@ -235,7 +257,7 @@ static int summarise(struct job *job, int argc, char *const *argv, struct aispip
         .output = output_path,
         .context = job,
     };
-    return summary_write(&summary, job->pipeline, &files, argc, argv, job->directory.summary,
+    return summary_write(&summary, job->pipeline, &files, job->argc, job->argv, job->directory.summary,
                          job->directory.summary_temporary, error);
 }
 
@@ -249,13 +271,11 @@ static void log_what_was_saved(const struct job *job)
                  stats.samples, stats.samples_total);
 }
 
-static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_error *error)
+/* One run, with the shape that the model has now. */
+static int run_once(struct job *job, struct aispipe_error *error)
 {
-    int rc = open_session(job, error);
-    if (rc)
-        return rc;
     log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%" PRIu64, batchsize(job));
-    rc = open_source(job, error);
+    int rc = open_source(job, error);
     if (!rc)
         rc = open_output(job, error);
     if (rc)
@@ -275,12 +295,13 @@ static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_
     if (!rc)
         rc = wait_with_progress(job, error);
     if (!rc)
-        return summarise(job, argc, argv, error);
+        return summarise(job, error);
     log_what_was_saved(job);
     return rc;
 }
 
-static void close_job(struct job *job, bool failed)
+/* What run_once has made. */
+static void close_run(struct job *job, bool failed)
 {
     job->console->progress = NULL;
     aispipe_pipeline_free(job->pipeline);
@@ -290,23 +311,80 @@ static void close_job(struct job *job, bool failed)
     file_source_close(job->files);
     made_up_source_close(job->made_up);
     dataset_close(job->dataset);
-    aispipe_session_close(job->session);
+    job->pipeline = NULL;
+    job->sink = NULL;
+    job->files = NULL;
+    job->made_up = NULL;
+    job->dataset = NULL;
+    job->directory = (struct output_dir){0};
+}
+
+/* ------------------------------------------------------------------ one run for each shape */
+
+static int run_shape(void *context, size_t index, const char *text, double *throughput,
+                     struct aispipe_error *error)
+{
+    struct job *job = context;
+    struct aispipe_shape shape = shape_of_options(job->options, job->output_sizes);
+    shape.mode = AISPIPE_SHAPE_SHAPE;
+    shape.dims = text;
+    job->shape_index = index;
+    int rc = aispipe_session_set_shape(job->session, &shape, error);
+    if (rc)
+        return rc;
+    if (job->options->debug)
+        describe_model(job);
+    rc = run_once(job, error);
+    /* The receiver of signals must not look at what goes away now. */
+    interrupt_guard(&job->interrupt, NULL);
+    interrupt_on_end(&job->interrupt, NULL, NULL);
+    close_run(job, rc != 0);
+    *throughput = job->throughput;
+    return rc;
+}
+
+static bool is_stopped(void *context)
+{
+    struct job *job = context;
+    return interrupt_received(&job->interrupt) != 0;
+}
+
+static int run_job(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    job->range = o->dym_shape_range && !o->dym_shape;
+    if (o->dym_shape_range && o->dym_shape)
+        log_line(&job->log, AISPIPE_LOG_WARNING,
+                 "--dymShape_range is not looked at, because --dymShape is given");
+    int rc = open_session(job, error);
+    if (rc)
+        return rc;
+    if (!job->range)
+        return run_once(job, error);
+    const struct range_runner runner = {run_shape, is_stopped, job, &job->log};
+    job->began = true;
+    return range_run(o->dym_shape_range, &runner, error);
 }
 
 int run_command(const struct options *options, struct console *console, int argc, char *const *argv)
 {
-    struct job job = {.options = options, .console = console, .log = console_log(console, options->debug)};
+    struct job job = {.options = options,
+                      .console = console,
+                      .log = console_log(console, options->debug),
+                      .argc = argc,
+                      .argv = argv};
     struct aispipe_error error = {0};
     int rc = interrupt_open(&job.interrupt, &error);
     if (!rc)
-        rc = run_job(&job, argc, argv, &error);
+        rc = run_job(&job, &error);
     int signal = interrupt_received(&job.interrupt);
     interrupt_close(&job.interrupt);
     /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail.
      */
     if (rc)
         atomic_store(&console->failed, true);
-    close_job(&job, rc != 0);
+    close_run(&job, rc != 0);
+    aispipe_session_close(job.session);
     if (rc) {
         console_error(console, error.message);
         return job.began || rc == AISPIPE_FAULT ? EXIT_FAILED : EXIT_REFUSED;

@@ -5,6 +5,7 @@
 #include "io/npy.h"
 #include "io/text_format.h"
 #include "io/zstd_file.h"
+#include "shape.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,8 @@ struct output {
     size_t piece_bytes;
     size_t rows_per_chunk, columns; /* as TXT */
     enum aispipe_dtype dtype;
+    const char *name;
+    bool open;    /* the shape comes with the results: what is above and the header are made then */
     char *header; /* npy; NULL: none */
     size_t header_bytes;
     char suffix[40]; /* "_0.npy.zst" */
@@ -53,7 +56,9 @@ struct file_sink {
 struct sink_thread {
     char temporary[TEMPORARY_MAX];
     char *scratch; /* pieces that are not contiguous are put together here */
-    char *text;    /* TXT is collected here */
+    size_t scratch_bytes;
+    char *header; /* npy, of results whose shape comes with them; made when first needed */
+    char *text;   /* TXT is collected here */
     struct zstd_writer zstd;
 };
 
@@ -111,8 +116,7 @@ static int check_shape(const struct aispipe_tensor_desc *desc, struct aispipe_er
     if (known)
         return 0;
     return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                        "output '%s' cannot be saved: its type or shape is not known before the run",
-                        desc->name);
+                        "output '%s' cannot be saved: its type or shape is not known", desc->name);
 }
 
 /* Refuses outputs that have no such axis, or one whose length the samples do not divide. */
@@ -188,6 +192,27 @@ static bool plan_piece(struct output *output, const struct aispipe_tensor_desc *
     return true;
 }
 
+/* Fills in all that depends on the shape but the header. `dims`: of one sample's piece. */
+static int plan_shape(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
+                      struct output *output, int64_t dims[AISPIPE_MAX_RANK], struct aispipe_error *error)
+{
+    unsigned samples = options->samples_per_batch;
+    int axis = (int)options->batch_axis;
+    int rc = check_shape(desc, error);
+    if (!rc && samples > 1)
+        rc = check_cut(options, desc, error);
+    if (rc)
+        return rc;
+    memcpy(dims, desc->dims, AISPIPE_MAX_RANK * sizeof *dims);
+    if (samples > 1)
+        dims[axis] /= samples;
+    output->dtype = desc->dtype;
+    if (!plan_piece(output, desc, dims, axis, samples))
+        return aispipe_fail(error, AISPIPE_INVALID, "output '%s' cannot be saved: its size overflows",
+                            desc->name);
+    return 0;
+}
+
 static int plan_header(struct output *output, const struct aispipe_tensor_desc *desc, const int64_t *dims,
                        struct aispipe_error *error)
 {
@@ -207,25 +232,18 @@ static int plan_output(struct file_sink *sink, size_t index, const struct aispip
     static const char *const endings[] = {[RESULT_BIN] = "bin", [RESULT_NPY] = "npy", [RESULT_TXT] = "txt"};
     const struct file_sink_options *options = &sink->options;
     struct output *output = &sink->outputs[index];
-    unsigned samples = options->samples_per_batch;
-    int axis = (int)options->batch_axis;
     int64_t dims[AISPIPE_MAX_RANK] = {0};
-    int rc = check_shape(desc, error);
-    if (!rc && samples > 1)
-        rc = check_cut(options, desc, error);
-    if (rc)
-        return rc;
-    memcpy(dims, desc->dims, sizeof dims);
-    if (samples > 1)
-        dims[axis] /= samples;
-    output->dtype = desc->dtype;
-    if (!plan_piece(output, desc, dims, axis, samples))
-        return aispipe_fail(error, AISPIPE_INVALID, "output '%s' cannot be saved: its size overflows",
-                            desc->name);
-    if (output->chunks > 1 && options->format != RESULT_TXT && output->piece_bytes > sink->scratch_bytes)
-        sink->scratch_bytes = output->piece_bytes;
     output->suffix_length = (size_t)snprintf(output->suffix, sizeof output->suffix, "_%zu.%s%s", index,
                                              endings[options->format], options->compress ? ".zst" : "");
+    output->name = desc->name;
+    output->open = shape_is_open(desc);
+    if (output->open)
+        return 0;
+    int rc = plan_shape(options, desc, output, dims, error);
+    if (rc)
+        return rc;
+    if (output->chunks > 1 && options->format != RESULT_TXT && output->piece_bytes > sink->scratch_bytes)
+        sink->scratch_bytes = output->piece_bytes;
     return options->format == RESULT_NPY ? plan_header(output, desc, dims, error) : 0;
 }
 
@@ -321,6 +339,7 @@ static void close_thread(void *context, void *thread)
         return;
     zstd_writer_free(&own->zstd);
     free(own->scratch);
+    free(own->header);
     free(own->text);
     free(own);
 }
@@ -333,6 +352,8 @@ static int open_thread(void *context, void **thread, struct aispipe_error *error
     struct sink_thread *own = calloc(1, sizeof *own);
     if (own && sink->scratch_bytes)
         own->scratch = malloc(sink->scratch_bytes);
+    if (own)
+        own->scratch_bytes = sink->scratch_bytes;
     if (own && text)
         own->text = malloc(TEXT_BYTES);
     if (!own || (sink->scratch_bytes && !own->scratch) || (text && !own->text)) {
@@ -476,8 +497,53 @@ static int fail_long_name(const char *name, size_t length, struct aispipe_error 
         40, name, length, NAME_MAX);
 }
 
+/* Memory for what is not known before the run grows to what the largest result needs. */
+static int make_room(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
+                     struct aispipe_error *error)
+{
+    if (!thread->header && sink->options.format == RESULT_NPY)
+        thread->header = malloc(NPY_MAX_HEADER);
+    if (output->chunks > 1 && output->piece_bytes > thread->scratch_bytes) {
+        free(thread->scratch);
+        thread->scratch = malloc(output->piece_bytes);
+        thread->scratch_bytes = thread->scratch ? output->piece_bytes : 0;
+    }
+    if ((!thread->header && sink->options.format == RESULT_NPY) ||
+        (output->chunks > 1 && output->piece_bytes > thread->scratch_bytes))
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to save output '%s'", output->name);
+    return 0;
+}
+
+/* The output with the shape that came with the results; its header lies in the thread's memory. */
+static int plan_actual(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
+                       const struct aispipe_tensor_desc *actual, struct output *planned,
+                       struct aispipe_error *error)
+{
+    int64_t dims[AISPIPE_MAX_RANK] = {0};
+    *planned = *output;
+    planned->piece_bytes = planned->chunk_bytes = planned->stride_bytes = 0;
+    planned->rows_per_chunk = planned->columns = 0;
+    int rc = plan_shape(&sink->options, actual, planned, dims, error);
+    if (!rc)
+        rc = make_room(sink, thread, planned, error);
+    if (rc || sink->options.format != RESULT_NPY)
+        return rc;
+    planned->header = thread->header;
+    planned->header_bytes = npy_format_header(actual->dtype, actual->rank, dims, thread->header);
+    return 0;
+}
+
+static int store_output(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
+                        unsigned sample, const char *batch, const char *name, struct aispipe_error *error)
+{
+    const char *piece = batch;
+    if (output->piece_bytes)
+        piece += sample * output->chunk_bytes;
+    return store_piece(sink, thread, output, piece, name, error);
+}
+
 static int store(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
-                 struct aispipe_error *error)
+                 const struct aispipe_tensor_desc *actual, struct aispipe_error *error)
 {
     const struct file_sink *sink = context;
     char name[NAME_MAX + 1];
@@ -488,10 +554,13 @@ static int store(void *context, void *thread, uint64_t first_sample, unsigned co
             if (stem + output->suffix_length > NAME_MAX)
                 return fail_long_name(name, stem + output->suffix_length, error);
             memcpy(name + stem, output->suffix, output->suffix_length + 1);
-            const char *piece = outputs[i];
-            if (output->piece_bytes)
-                piece += s * output->chunk_bytes;
-            int rc = store_piece(sink, thread, output, piece, name, error);
+            if (output->open && !actual)
+                return aispipe_fail(error, AISPIPE_DEVICE, "output '%s' came without its shape",
+                                    output->name);
+            struct output planned;
+            int rc = actual ? plan_actual(sink, thread, output, &actual[i], &planned, error) : 0;
+            if (!rc)
+                rc = store_output(sink, thread, actual ? &planned : output, s, outputs[i], name, error);
             if (rc)
                 return rc;
         }

@@ -39,6 +39,7 @@ struct file_sink;
  * TXT: one row per index of the flattened leading axes (a scalar or vector is one row), each value followed
  * by one blank, each row by a newline; a tensor without elements is an empty file;
  * "%f" for float types, "%d" (or its unsigned or 64-bit form) for the rest.
+ * An output whose shape is unknown is checked, and gets its header, when store() is told the actual one.
  * A process has one sink at a time in a directory: the temporary names are numbered from 0 in each.
  */
 int file_sink_open(const struct file_sink_options *options, const struct aispipe_model_desc *model,

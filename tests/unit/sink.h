@@ -97,7 +97,7 @@ static inline int store(const struct file_sink_options *options, const struct ai
         return rc;
     struct aispipe_sink view = file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, error), 0);
-    rc = view.store(view.context, thread, 0, count, outputs, error);
+    rc = view.store(view.context, thread, 0, count, outputs, NULL, error);
     view.thread_close(view.context, thread);
     file_sink_close(sink);
     return rc;

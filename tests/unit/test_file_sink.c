@@ -248,7 +248,7 @@ static void test_each_sample_and_output_has_a_file(void **state)
     assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
     struct aispipe_sink view = file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
-    assert_int_equal(view.store(view.context, thread, 6, 2, outputs, NULL), 0);
+    assert_int_equal(view.store(view.context, thread, 6, 2, outputs, NULL, NULL), 0);
     check_file(*state, "s6_0.bin", a, 1);
     check_file(*state, "s6_1.bin", b, 2);
     check_file(*state, "s7_0.bin", a + 1, 1);

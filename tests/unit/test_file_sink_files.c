@@ -101,7 +101,7 @@ static void test_temporaries_are_removed(void **state)
     file_sink_abandon(sink);
     assert_int_equal(count_files(*state), 1);
     void *output = "ok";
-    assert_int_not_equal(view.store(view.context, threads[0], 0, 1, &output, NULL), 0);
+    assert_int_not_equal(view.store(view.context, threads[0], 0, 1, &output, NULL, NULL), 0);
     assert_int_equal(count_files(*state), 1);
     for (int i = 0; i < 12; i++)
         view.thread_close(view.context, threads[i]);
@@ -155,7 +155,7 @@ static void test_missing_and_removed_directory(void **state)
     assert_int_equal(rmdir(place.directory), 0);
     struct aispipe_sink view = file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
-    assert_int_equal(view.store(view.context, thread, 0, 1, outputs, &error), AISPIPE_IO);
+    assert_int_equal(view.store(view.context, thread, 0, 1, outputs, NULL, &error), AISPIPE_IO);
     check_message(&error, &place, WORDS("removed while the run went on"));
     view.thread_close(view.context, thread);
     file_sink_close(sink);
@@ -227,7 +227,7 @@ static void *write_batches(void *argument)
         for (uint64_t i = 0; i < 8; i++)
             data[i] = batch * SAMPLES + i % 2;
         writer->rc =
-            writer->view.store(writer->view.context, thread, batch * SAMPLES, SAMPLES, outputs, NULL);
+            writer->view.store(writer->view.context, thread, batch * SAMPLES, SAMPLES, outputs, NULL, NULL);
     }
     writer->view.thread_close(writer->view.context, thread);
     return NULL;

@@ -517,22 +517,6 @@ static void unknown_devices_list_the_known(void **state)
 
 /* ---------------------------------------------------------------- models that are refused */
 
-static void unknown_dimensions(void **state)
-{
-    (void)state;
-    need_engine();
-    refused(relu_model("unknown", "1,?"), &(struct setting){0}, AISPIPE_MODEL,
-            WORDS("unknown.xml", "dimension 1", "input 'x'", "{1,?}", "fixed dimensions"));
-    /* The inputs are fixed, what comes out is not. */
-    struct ir ir = {.n = 0};
-    int x = ir_input(&ir, "x", "f32", "4");
-    int y = ir_op(&ir, "type=\"NonZero\" version=\"opset3\"", "<data output_type=\"i64\"/>", x, -1, "i64",
-                  "1,?", "where");
-    ir_output(&ir, y, "i64", "1,?");
-    refused(ir_save(&ir, &dir, "nonzero", NULL, 0), &(struct setting){0}, AISPIPE_MODEL,
-            WORDS("dimension 1", "output 'where'"));
-}
-
 static void element_types_without_arrays(void **state)
 {
     (void)state;
@@ -632,7 +616,6 @@ int main(void)
         cmocka_unit_test(defaults_and_the_users_word),
         cmocka_unit_test(bad_options_are_named),
         cmocka_unit_test(unknown_devices_list_the_known),
-        cmocka_unit_test(unknown_dimensions),
         cmocka_unit_test(element_types_without_arrays),
         cmocka_unit_test(files_that_are_no_models),
         cmocka_unit_test(a_library_that_is_missing_is_named),

@@ -166,10 +166,11 @@ static int numbers_fill(void *context, void *thread, uint64_t batch, void *const
 }
 
 static int numbers_store(void *context, void *thread, uint64_t first, unsigned count, void *const *outputs,
-                         struct aispipe_error *error)
+                         const struct aispipe_tensor_desc *actual, struct aispipe_error *error)
 {
     struct numbers *numbers = context;
     (void)thread;
+    assert_null(actual);
     const uint64_t *from = outputs[0];
     for (unsigned i = 0; i < count; i++) {
         if (first + i == numbers->save_fails_at)
