@@ -47,6 +47,7 @@ enum aispipe_status {
     AISPIPE_CLOSED = -8,      /**< a ring was closed: the end of the stream, not a failure */
     AISPIPE_SYSTEM = -9,      /**< the operating system refused a thread or another resource */
     AISPIPE_TIMEOUT = -10,    /**< the time given to wait has passed */
+    AISPIPE_FAULT = -11,      /**< a call of the device's runtime failed, whatever it was asked to do */
 };
 
 /** One readable line, without a newline, long enough for two full paths. */
@@ -150,7 +151,7 @@ struct aispipe_shape {
 
 /** How to open a model. Zero-initialise, then set what differs. Strings are copied. */
 struct aispipe_session_options {
-    const char *backend;               /**< "auto" (NULL), "openvino", "sim" */
+    const char *backend;               /**< "auto" (NULL), "acl", "openvino", "sim" */
     const char *engine_device;         /**< OpenVINO's device name; NULL: "CPU" */
     const char *const *engine_options; /**< "KEY=VALUE" properties handed to the engine */
     size_t n_engine_options;
@@ -180,7 +181,7 @@ AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct 
  */
 AISPIPE_API int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
                                           struct aispipe_error *error);
-/** Name of the backend in use ("openvino", "sim"). Static storage. */
+/** Name of the backend in use ("acl", "openvino", "sim"). Static storage. */
 AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
 
 /* ---------------------------------------------------------------- sources and sinks */

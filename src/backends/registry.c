@@ -9,12 +9,14 @@
 #ifdef AISPIPE_HAVE_OPENVINO
 extern const struct aispipe_backend backend_openvino;
 #endif
+extern const struct aispipe_backend backend_acl;
 extern const struct aispipe_backend backend_sim;
 
 const struct aispipe_backend *const aispipe_backends[] = {
 #ifdef AISPIPE_HAVE_OPENVINO
     &backend_openvino,
 #endif
+    &backend_acl,
     &backend_sim,
     NULL,
 };

@@ -9,9 +9,12 @@
 
 #include "cli/progress.h"
 
+#include <stdatomic.h>
+
 /** What the log callback needs to know; zero-initialise. */
 struct console {
     struct progress *progress; /**< cleared before a line is printed; may be NULL */
+    _Atomic bool failed;       /**< an error was logged, or is about to be: others are only warnings */
 };
 
 /** The log to hand to a session. `console` must outlive it. */

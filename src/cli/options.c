@@ -39,7 +39,7 @@ static const char *const progress_choices[] = {
     [PROGRESS_NEVER] = "never",
     NULL,
 };
-static const char *const backend_choices[] = {"auto", "openvino", "sim", NULL};
+static const char *const backend_choices[] = {"auto", "acl", "openvino", "sim", NULL};
 
 const char *const option_group_names[OPTION_GROUPS] = {
     [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",
@@ -78,8 +78,8 @@ const struct option_spec option_table[] = {
      .group = GROUP_ENGINE,
      .metavar = "FILE",
      .required = true,
-     .help = "The model: .onnx, .xml (OpenVINO IR), .pb, .tflite or .pdmodel for OpenVINO, .sim.json for the "
-             "simulated device.",
+     .help = "The model: .om for Ascend, .onnx, .xml (OpenVINO IR), .pb, .tflite or .pdmodel for OpenVINO, "
+             ".sim.json for the simulated device.",
      .offset = FIELD(const char *, model)},
     {.name = "backend",
      .kind = OPTION_NAME,

@@ -210,11 +210,16 @@ int run_command(const struct options *options, struct console *console, int argc
         rc = run_one(&run, &error);
     int signal = interrupt_received(&run.interrupt);
     interrupt_close(&run.interrupt);
+    /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail. */
+    if (rc)
+        atomic_store(&console->failed, true);
     close_run(&run, rc != 0);
     job_close_session(&run.job);
     if (rc) {
         console_error(console, error.message);
-        return run.began ? EXIT_FAILED : EXIT_REFUSED;
+        return run.began || rc == AISPIPE_FAULT ? EXIT_FAILED : EXIT_REFUSED;
     }
-    return signal ? 128 + signal : EXIT_DONE;
+    if (signal)
+        return 128 + signal;
+    return atomic_load(&console->failed) ? EXIT_FAILED : EXIT_DONE;
 }

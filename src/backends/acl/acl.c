@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The AscendCL backend: the device and the table of functions. acl_internal.h says where the rest is. */
+#include "acl_internal.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- options */
+
+static int read_options(struct acl_device *device, const struct aispipe_backend_config *config,
+                        struct aispipe_error *error)
+{
+    if (config->engine_device && *config->engine_device)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "engine device '%s' means nothing to acl; choose an NPU with --device",
+                            config->engine_device);
+    device->share_weights = true;
+    for (size_t i = 0; i < config->n_engine_options; i++) {
+        const char *option = config->engine_options[i];
+        if (strcmp(option, "SHARE_WEIGHTS=NO") == 0)
+            device->share_weights = false;
+        else if (strcmp(option, "SHARE_WEIGHTS=YES") == 0)
+            device->share_weights = true;
+        else
+            return aispipe_fail(error, AISPIPE_INVALID,
+                                "engine option '%s' is not one of acl's: SHARE_WEIGHTS=YES, SHARE_WEIGHTS=NO",
+                                option);
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the device */
+
+/* Inference saturates where float16 overflows, as results are expected to; not every processor can choose. */
+static int set_saturation(struct acl_device *device, struct aispipe_error *error)
+{
+    if (!device->acl.aclrtSetDeviceSatMode)
+        return 0;
+    aclError code = device->acl.aclrtSetDeviceSatMode(ACL_RT_OVERFLOW_MODE_SATURATION);
+    if (code == ACL_ERROR_API_NOT_SUPPORT) {
+        log_line(&device->log, AISPIPE_LOG_DEBUG, "device %d: has no choice of overflow mode", device->id);
+        return 0;
+    }
+    return acl_check(device, code, error, "aclrtSetDeviceSatMode");
+}
+
+static int create_contexts(struct acl_device *device, struct aispipe_error *error)
+{
+    device->contexts = calloc(device->lanes, sizeof *device->contexts);
+    if (!device->contexts)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the contexts of a device");
+    int rc = 0;
+    while (!rc && device->n_contexts < device->lanes) {
+        rc = acl_check(device,
+                       device->acl.aclrtCreateContext(&device->contexts[device->n_contexts], device->id),
+                       error, "aclrtCreateContext on device %d", device->id);
+        if (!rc)
+            device->n_contexts++;
+    }
+    return rc;
+}
+
+static void destroy_contexts(struct acl_device *device)
+{
+    for (unsigned i = device->n_contexts; i-- > 0;)
+        acl_released(device, device->acl.aclrtDestroyContext(device->contexts[i]), "aclrtDestroyContext");
+    free(device->contexts);
+}
+
+static void log_versions(const struct acl_device *device)
+{
+    const struct acl_library *acl = &device->acl;
+    int32_t major = 0;
+    int32_t minor = 0;
+    int32_t patch = 0;
+    if (!device->log.debug)
+        return;
+    bool known = acl->aclrtGetVersion && acl->aclrtGetVersion(&major, &minor, &patch) == ACL_SUCCESS;
+    const char *processor = acl->aclrtGetSocName ? acl->aclrtGetSocName() : NULL;
+    log_line(&device->log, AISPIPE_LOG_DEBUG, "AscendCL library %s, device %d, processor %s", acl->path,
+             device->id, processor ? processor : "unknown");
+    if (known)
+        log_line(&device->log, AISPIPE_LOG_DEBUG, "AscendCL version %d.%d.%d", major, minor, patch);
+}
+
+static void acl_close(void *opened)
+{
+    struct acl_device *device = opened;
+    destroy_contexts(device);
+    acl_process_leave(device);
+    free(device);
+}
+
+static int acl_open(const struct aispipe_backend_config *config, void **result, struct aispipe_error *error)
+{
+    *result = NULL;
+    struct acl_device *device = calloc(1, sizeof *device);
+    if (!device)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a device");
+    device->log = config->log;
+    device->id = config->device_id;
+    device->lanes = config->compute_threads ? config->compute_threads : 1;
+    int rc = read_options(device, config, error);
+    if (!rc)
+        rc = acl_library_open(&device->acl, &device->log, error);
+    if (!rc)
+        rc = acl_process_enter(device, error);
+    if (!rc)
+        rc = set_saturation(device, error);
+    if (!rc)
+        rc = create_contexts(device, error);
+    if (rc) {
+        acl_close(device);
+        return rc;
+    }
+    log_versions(device);
+    *result = device;
+    return 0;
+}
+
+static const struct aispipe_model_desc *acl_describe(const void *model)
+{
+    return &((const struct acl_model *)model)->desc;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static const char *const suffixes[] = {".om", NULL};
+
+extern const struct aispipe_backend backend_acl;
+const struct aispipe_backend backend_acl = {
+    .name = "acl",
+    .description = "Ascend NPUs, by CANN's AscendCL",
+    .model_suffixes = suffixes,
+    .caps = 0,
+    .open = acl_open,
+    .close = acl_close,
+    .load = acl_load,
+    .unload = acl_unload,
+    .describe = acl_describe,
+    .io_bytes = acl_io_bytes,
+    .host_alloc = acl_host_alloc,
+    .host_free = acl_host_free,
+    .io_create = acl_io_create,
+    .io_destroy = acl_io_destroy,
+    .lane_create = acl_lane_create,
+    .lane_destroy = acl_lane_destroy,
+    .h2d = acl_h2d,
+    .compute = acl_compute,
+    .d2h = acl_d2h,
+};

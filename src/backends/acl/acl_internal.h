@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file acl_internal.h
+ * What the files of the AscendCL backend share: acl.c (the table, the device), acl_library.c (finding
+ * libascendcl), acl_process.c (what a process may do once only), acl_errors.c (codes and the runtime's
+ * words), acl_load.c (the copies of a model), acl_model.c (what it takes and gives), acl_gears.c (shapes that
+ * are chosen at run time), acl_io.c (memory), acl_lane.c (transfers and execution).
+ *
+ * Contexts: each compute lane has one, with a copy of the model loaded in it, because a copy executes once at
+ * a time. Everything else (memory, the streams of h2d and d2h) lives in the first one. Device memory belongs
+ * to the device, not to a context, so every lane works on every slot.
+ */
+#ifndef AISPIPE_BACKENDS_ACL_INTERNAL_H
+#define AISPIPE_BACKENDS_ACL_INTERNAL_H
+
+#include "acl_library.h"
+#include "aispipe/backend.h"
+
+#include <stdatomic.h>
+
+/** Highest device id, as on the command line. */
+#define ACL_MAX_DEVICE 255
+
+struct acl_device {
+    struct acl_library acl;
+    struct aispipe_log log;
+    int id;
+    bool entered;       /**< this device has a part in acl_process */
+    bool share_weights; /**< engine option SHARE_WEIGHTS */
+    unsigned lanes;     /**< compute lanes that were announced; ≥ 1 */
+    unsigned n_contexts;
+    aclrtContext *contexts; /**< one per compute lane */
+    /** A call has failed: what fails after that, while things are released, is a consequence. */
+    _Atomic bool failed;
+};
+
+/** A model as it is loaded in one context. */
+struct acl_copy {
+    uint32_t id;
+    void *work; /**< device memory that it computes in; NULL: it has its own */
+};
+
+/** One input or output of the model, hidden ones included. */
+struct acl_port {
+    size_t bytes; /**< of its device buffer */
+    int shown;    /**< its index in the description; −1: hidden */
+};
+
+struct acl_model {
+    struct acl_device *device;
+    struct acl_copy *copies; /**< one per context */
+    unsigned n_copies;       /**< loaded so far */
+    void *weights;           /**< device memory that the copies share; NULL: each has its own */
+    aclmdlDesc *handle;
+    size_t n_inputs; /**< hidden ones included */
+    size_t n_outputs;
+    struct acl_port *ports; /**< inputs, then outputs */
+    struct aispipe_model_desc desc;
+    struct aispipe_tensor_desc *tensors; /**< inputs, then outputs; names are owned */
+};
+
+/* ---------------------------------------------------------------- acl_errors.c */
+
+/** The name of a code; of an unknown one, what its number range stands for. Static storage. */
+const char *acl_error_name(aclError code);
+/**
+ * Returns 0 for a code of 0. Otherwise fills `error` with what was called (the format), the code, its name
+ * and the runtime's words. A model that the runtime refuses is AISPIPE_MODEL, lack of memory
+ * AISPIPE_NO_MEMORY, the rest AISPIPE_FAULT.
+ */
+int acl_check(struct acl_device *device, aclError code, struct aispipe_error *error, const char *format, ...)
+    AISPIPE_PRINTF(4, 5);
+/** For calls that return something instead of a code: AISPIPE_FAULT unless `ok`. */
+int acl_expect(struct acl_device *device, bool ok, struct aispipe_error *error, const char *format, ...)
+    AISPIPE_PRINTF(4, 5);
+/** For what is released, where nobody can be told: the first failure of a device is an error line. */
+void acl_released(struct acl_device *device, aclError code, const char *what);
+
+/* ---------------------------------------------------------------- acl_process.c */
+
+/** aclInit unless it is done, aclrtSetDevice unless it is done. Thread-safe. */
+int acl_process_enter(struct acl_device *device, struct aispipe_error *error);
+/** Undoes it; with the last user of a device it is reset, with the last of all the runtime is finalised. */
+void acl_process_leave(struct acl_device *device);
+
+/* ---------------------------------------------------------------- contexts */
+
+/** Makes the context of compute lane `lane` the current one of this thread. */
+int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *error);
+
+/* ---------------------------------------------------------------- acl_load.c, acl_model.c, acl_gears.c */
+
+/** Loads, describes and checks. On failure `*result` is NULL. */
+int acl_load(void *device, const char *path, void **result, struct aispipe_error *error);
+void acl_unload(void *loaded);
+/** Fills handle, ports, tensors and desc from the first copy. */
+int acl_describe_model(struct acl_model *model, const char *path, struct aispipe_error *error);
+/** Frees what acl_describe_model has made. */
+void acl_forget_description(struct acl_model *model);
+/** Refuses a model whose shape must be chosen, with a sentence that says from what and with which option. */
+int acl_check_shape_is_known(struct acl_model *model, const char *path, struct aispipe_error *error);
+
+/* ---------------------------------------------------------------- acl_io.c, acl_lane.c */
+
+/** The datasets of a slot; `io->device`. */
+struct acl_io {
+    aclmdlDataset *input;
+    aclmdlDataset *output;
+    aclDataBuffer **buffers; /**< inputs, then outputs, as the model's ports */
+    void **memory;           /**< the same: device memory */
+};
+
+size_t acl_io_bytes(const void *loaded);
+void *acl_host_alloc(void *loaded, size_t bytes);
+void acl_host_free(void *loaded, void *memory);
+int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error);
+void acl_io_destroy(void *loaded, struct aispipe_io *io);
+
+int acl_lane_create(void *loaded, enum aispipe_lane_kind kind, unsigned index, void **result,
+                    struct aispipe_error *error);
+void acl_lane_destroy(void *loaded, void *created);
+int acl_h2d(void *created, struct aispipe_io *io, struct aispipe_error *error);
+int acl_compute(void *created, struct aispipe_io *io, struct aispipe_error *error);
+int acl_d2h(void *created, struct aispipe_io *io, struct aispipe_error *error);
+
+#endif

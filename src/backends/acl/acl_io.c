@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: pinned on the host, and on the device a buffer for every input and output of every slot. */
+#include "acl_internal.h"
+#include "log.h"
+
+#include <stdlib.h>
+
+/* Host tensors begin at multiples of this (see struct aispipe_io). */
+#define ALIGNMENT 64
+
+size_t acl_io_bytes(const void *loaded)
+{
+    const struct acl_model *model = loaded;
+    size_t total = 0;
+    for (size_t i = 0; i < model->n_inputs + model->n_outputs; i++)
+        if (__builtin_add_overflow(total, model->ports[i].bytes, &total))
+            return SIZE_MAX; /* more than any memory; the pipeline then refuses it */
+    return total;
+}
+
+/*
+ * Only pinned memory can be transferred while other things happen. The runtime promises no alignment, so
+ * there is room for it, and in front of what is handed out the address that the runtime wants back.
+ */
+void *acl_host_alloc(void *loaded, size_t bytes)
+{
+    struct acl_model *model = loaded;
+    struct acl_device *device = model->device;
+    struct aispipe_error error = {0};
+    void *memory = NULL;
+    size_t room;
+    if (__builtin_add_overflow(bytes, (size_t)2 * ALIGNMENT, &room))
+        return NULL;
+    int rc = acl_enter(device, 0, &error);
+    if (!rc)
+        rc = acl_check(device, device->acl.aclrtMallocHost(&memory, room), &error,
+                       "aclrtMallocHost of %zu bytes", room);
+    if (rc) {
+        log_line(&device->log, AISPIPE_LOG_WARNING, "device %d: %s", device->id, error.message);
+        return NULL;
+    }
+    char *handed_out = (char *)memory + ALIGNMENT;
+    handed_out += (ALIGNMENT - (uintptr_t)handed_out % ALIGNMENT) % ALIGNMENT;
+    ((void **)(void *)handed_out)[-1] = memory;
+    return handed_out;
+}
+
+void acl_host_free(void *loaded, void *memory)
+{
+    struct acl_device *device = ((struct acl_model *)loaded)->device;
+    acl_released(device, device->acl.aclrtFreeHost(((void **)memory)[-1]), "aclrtFreeHost");
+}
+
+static void destroy(struct acl_model *model, struct acl_io *own)
+{
+    struct acl_device *device = model->device;
+    const struct acl_library *acl = &device->acl;
+    for (size_t i = 0; i < model->n_inputs + model->n_outputs; i++) {
+        if (own->buffers[i])
+            acl_released(device, acl->aclDestroyDataBuffer(own->buffers[i]), "aclDestroyDataBuffer");
+        if (own->memory[i])
+            acl_released(device, acl->aclrtFree(own->memory[i]), "aclrtFree");
+    }
+    if (own->input)
+        acl_released(device, acl->aclmdlDestroyDataset(own->input), "aclmdlDestroyDataset");
+    if (own->output)
+        acl_released(device, acl->aclmdlDestroyDataset(own->output), "aclmdlDestroyDataset");
+    free(own->buffers);
+    free(own->memory);
+    free(own);
+}
+
+void acl_io_destroy(void *loaded, struct aispipe_io *io)
+{
+    destroy(loaded, io->device);
+    io->device = NULL;
+}
+
+/* Device memory and a data buffer for one port. A tensor without elements has an address, too. */
+static int add_buffer(struct acl_model *model, struct acl_io *own, size_t port, struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    const struct acl_library *acl = &device->acl;
+    size_t bytes = model->ports[port].bytes;
+    int rc =
+        acl_check(device, acl->aclrtMalloc(&own->memory[port], bytes ? bytes : 1, ACL_MEM_MALLOC_HUGE_FIRST),
+                  error, "aclrtMalloc of %zu bytes for a batch slot", bytes);
+    if (rc) {
+        own->memory[port] = NULL;
+        return rc;
+    }
+    own->buffers[port] = acl->aclCreateDataBuffer(own->memory[port], bytes);
+    rc = acl_expect(device, own->buffers[port] != NULL, error, "aclCreateDataBuffer gave nothing");
+    if (rc)
+        return rc;
+    aclmdlDataset *dataset = port < model->n_inputs ? own->input : own->output;
+    return acl_check(device, acl->aclmdlAddDatasetBuffer(dataset, own->buffers[port]), error,
+                     "aclmdlAddDatasetBuffer");
+}
+
+static int fill(struct acl_model *model, struct acl_io *own, struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    int rc = acl_enter(device, 0, error);
+    if (rc)
+        return rc;
+    own->input = device->acl.aclmdlCreateDataset();
+    own->output = device->acl.aclmdlCreateDataset();
+    rc = acl_expect(device, own->input && own->output, error, "aclmdlCreateDataset gave nothing");
+    for (size_t i = 0; !rc && i < model->n_inputs + model->n_outputs; i++)
+        rc = add_buffer(model, own, i, error);
+    return rc;
+}
+
+int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error)
+{
+    struct acl_model *model = loaded;
+    size_t n = model->n_inputs + model->n_outputs;
+    struct acl_io *own = calloc(1, sizeof *own);
+    void **memory = calloc(n, sizeof *memory);
+    aclDataBuffer **buffers = calloc(n, sizeof *buffers);
+    if (!own || !memory || !buffers) {
+        free(own);
+        free(memory);
+        free(buffers);
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
+    }
+    own->memory = memory;
+    own->buffers = buffers;
+    int rc = fill(model, own, error);
+    if (rc) {
+        destroy(model, own);
+        return rc;
+    }
+    io->device = own;
+    return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file acl_library.h
+ * Finds libascendcl.so on this machine and makes its functions callable.
+ *
+ * The library is never linked: one aispipe runs where CANN is missing, and CANN is not needed to build it.
+ */
+#ifndef AISPIPE_BACKENDS_ACL_LIBRARY_H
+#define AISPIPE_BACKENDS_ACL_LIBRARY_H
+
+#include "acl_abi.h"
+#include "aispipe/aispipe.h"
+
+/** What the backend cannot do without. */
+#define ACL_REQUIRED(X)               \
+    X(aclInit)                        \
+    X(aclFinalize)                    \
+    X(aclrtGetDeviceCount)            \
+    X(aclrtSetDevice)                 \
+    X(aclrtResetDevice)               \
+    X(aclrtCreateContext)             \
+    X(aclrtDestroyContext)            \
+    X(aclrtSetCurrentContext)         \
+    X(aclrtCreateStream)              \
+    X(aclrtDestroyStream)             \
+    X(aclrtSynchronizeStream)         \
+    X(aclrtMalloc)                    \
+    X(aclrtFree)                      \
+    X(aclrtMallocHost)                \
+    X(aclrtFreeHost)                  \
+    X(aclrtMemcpyAsync)               \
+    X(aclmdlLoadFromFile)             \
+    X(aclmdlUnload)                   \
+    X(aclmdlCreateDesc)               \
+    X(aclmdlGetDesc)                  \
+    X(aclmdlDestroyDesc)              \
+    X(aclmdlGetNumInputs)             \
+    X(aclmdlGetNumOutputs)            \
+    X(aclmdlGetInputSizeByIndex)      \
+    X(aclmdlGetOutputSizeByIndex)     \
+    X(aclmdlGetInputNameByIndex)      \
+    X(aclmdlGetOutputNameByIndex)     \
+    X(aclmdlGetInputDims)             \
+    X(aclmdlGetOutputDims)            \
+    X(aclmdlGetInputDataType)         \
+    X(aclmdlGetOutputDataType)        \
+    X(aclmdlGetDynamicBatch)          \
+    X(aclmdlGetDynamicHW)             \
+    X(aclmdlGetInputDynamicGearCount) \
+    X(aclmdlGetInputDynamicDims)      \
+    X(aclmdlCreateDataset)            \
+    X(aclmdlDestroyDataset)           \
+    X(aclmdlAddDatasetBuffer)         \
+    X(aclCreateDataBuffer)            \
+    X(aclDestroyDataBuffer)           \
+    X(aclmdlExecute)
+
+/** What older releases of CANN lack: the pointer is then NULL, and one warning says what is done without. */
+#define ACL_OPTIONAL(X)                                                   \
+    X(aclGetRecentErrMsg, "errors are given by number")                   \
+    X(aclrtGetVersion, "its version is not shown")                        \
+    X(aclrtGetSocName, "the processor's name is not shown")               \
+    X(aclrtSetDeviceSatMode, "overflows are treated as the device likes") \
+    X(aclmdlGetInputDimsV2, "static AIPP shows the model's own shapes")   \
+    X(aclmdlQuerySize, "every compute thread has its own weights")        \
+    X(aclmdlLoadFromFileWithMem, "every compute thread has its own weights")
+
+/** The functions, each with the type that the ABI gives it: `acl->aclrtSetDevice(0)`. */
+struct acl_library {
+    char path[1024]; /**< what dlopen was given: a file, or a name that the linker looked up */
+#define X(name, ...) __typeof__(&name) name;
+    ACL_REQUIRED(X)
+    ACL_OPTIONAL(X)
+#undef X
+};
+
+/**
+ * Fills `acl` from the first usable library of: the file that AISPIPE_ACL_LIB names (nothing else is tried
+ * when it is set), the linker's path, the homes that ASCEND_HOME_PATH and ASCEND_TOOLKIT_HOME name, the homes
+ * that CANN installs to by default. The error lists every place and what was wrong there. Optional functions
+ * that are missing are one warning in `log`. The library is never unloaded: it has threads and exit handlers
+ * of its own. Loading it again is cheap and gives the same one.
+ */
+int acl_library_open(struct acl_library *acl, const struct aispipe_log *log, struct aispipe_error *error);
+
+#endif

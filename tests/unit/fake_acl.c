@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_acl.h"
+
+#include "backends/acl/acl_abi.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct aclDataBuffer {
+    void *data;
+    size_t size;
+};
+
+struct aclmdlDataset {
+    aclDataBuffer *buffers[8];
+    size_t n;
+};
+
+struct aclmdlDesc {
+    char kind;
+};
+
+static struct fake_acl state;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static char kinds[64];
+static _Thread_local aclrtContext current;
+
+EXPORT struct fake_acl *fake_acl(void);
+EXPORT struct fake_acl *fake_acl(void)
+{
+    return &state;
+}
+
+/* Whether this call is the one that fails. */
+static bool fails(const char *function)
+{
+    pthread_mutex_lock(&mutex);
+    state.calls++;
+    bool hit = state.calls == state.fail_at || (state.fail_in && strcmp(state.fail_in, function) == 0);
+    if (hit)
+        state.failed_in = function;
+    pthread_mutex_unlock(&mutex);
+    return hit;
+}
+
+static aclError result(bool failed)
+{
+    return failed ? (state.code ? state.code : ACL_ERROR_INTERNAL_ERROR) : ACL_SUCCESS;
+}
+
+static void misuse(const char *what)
+{
+    if (!state.misuse[0])
+        (void)snprintf(state.misuse, sizeof state.misuse, "%s", what);
+}
+
+static void check(bool right, const char *what)
+{
+    if (!right)
+        misuse(what);
+}
+
+/* ---------------------------------------------------------------- runtime */
+
+EXPORT aclError aclInit(const char *path)
+{
+    (void)path;
+    bool failed = fails("aclInit");
+    if (!failed && state.initialised_already)
+        return ACL_ERROR_REPEAT_INITIALIZE;
+    state.inits += !failed;
+    return result(failed);
+}
+
+/* What releases something does so even when it is told to fail, so that what is left over is the backend's.
+ */
+EXPORT aclError aclFinalize(void)
+{
+    check(!state.devices && !state.memory && !state.pinned, "aclFinalize before all was released");
+    state.finalizes++;
+    return result(fails("aclFinalize"));
+}
+
+EXPORT aclError aclrtGetDeviceCount(uint32_t *count)
+{
+    *count = 2;
+    return result(fails("aclrtGetDeviceCount"));
+}
+
+EXPORT aclError aclrtSetDevice(int32_t id)
+{
+    check(state.inits > state.finalizes || state.initialised_already, "aclrtSetDevice before aclInit");
+    check(id >= 0 && id < 2, "a device that does not exist");
+    bool failed = fails("aclrtSetDevice");
+    state.devices += !failed;
+    state.sets += !failed;
+    return result(failed);
+}
+
+EXPORT aclError aclrtResetDevice(int32_t id)
+{
+    (void)id;
+    check(!state.contexts, "aclrtResetDevice before the contexts were destroyed");
+    state.devices--;
+    state.resets++;
+    return result(fails("aclrtResetDevice"));
+}
+
+EXPORT aclError aclrtCreateContext(aclrtContext *context, int32_t id)
+{
+    (void)id;
+    if (fails("aclrtCreateContext"))
+        return result(true);
+    *context = malloc(1);
+    current = *context;
+    state.contexts++;
+    return 0;
+}
+
+EXPORT aclError aclrtDestroyContext(aclrtContext context)
+{
+    check(!state.models && !state.descriptions && !state.datasets && !state.streams,
+          "aclrtDestroyContext before what was made in it");
+    free(context);
+    current = NULL;
+    state.contexts--;
+    return result(fails("aclrtDestroyContext"));
+}
+
+EXPORT aclError aclrtSetCurrentContext(aclrtContext context)
+{
+    current = context;
+    return result(fails("aclrtSetCurrentContext"));
+}
+
+EXPORT aclError aclrtCreateStream(aclrtStream *stream)
+{
+    if (fails("aclrtCreateStream"))
+        return result(true);
+    *stream = current;
+    state.streams++;
+    return 0;
+}
+
+EXPORT aclError aclrtDestroyStream(aclrtStream stream)
+{
+    check(stream == current, "aclrtDestroyStream in another context");
+    state.streams--;
+    return result(fails("aclrtDestroyStream"));
+}
+
+EXPORT aclError aclrtSynchronizeStream(aclrtStream stream)
+{
+    check(stream == current, "aclrtSynchronizeStream in another context");
+    return result(fails("aclrtSynchronizeStream"));
+}
+
+static aclError allocate(void **memory, size_t size, int *count, const char *function)
+{
+    check(size > 0 && current, "an allocation of nothing, or without a context");
+    if (fails(function))
+        return result(true);
+    *memory = malloc(size);
+    ++*count;
+    return 0;
+}
+
+EXPORT aclError aclrtMalloc(void **memory, size_t size, aclrtMemMallocPolicy policy)
+{
+    (void)policy;
+    return allocate(memory, size, &state.memory, "aclrtMalloc");
+}
+
+EXPORT aclError aclrtFree(void *memory)
+{
+    free(memory);
+    state.memory--;
+    return result(fails("aclrtFree"));
+}
+
+EXPORT aclError aclrtMallocHost(void **memory, size_t size)
+{
+    return allocate(memory, size, &state.pinned, "aclrtMallocHost");
+}
+
+EXPORT aclError aclrtFreeHost(void *memory)
+{
+    free(memory);
+    state.pinned--;
+    return result(fails("aclrtFreeHost"));
+}
+
+EXPORT aclError aclrtMemcpyAsync(void *to, size_t most, const void *from, size_t bytes, aclrtMemcpyKind kind,
+                                 aclrtStream stream)
+{
+    check(bytes && bytes <= most, "a copy of nothing, or too much");
+    check(kind == ACL_MEMCPY_HOST_TO_DEVICE || kind == ACL_MEMCPY_DEVICE_TO_HOST, "a copy to nowhere");
+    check(stream == current, "aclrtMemcpyAsync in another context");
+    if (fails("aclrtMemcpyAsync"))
+        return result(true);
+    memcpy(to, from, bytes);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- models */
+
+static uint32_t loaded;
+
+static aclError load(const char *path, uint32_t *id, const char *function)
+{
+    FILE *file = fopen(path, "re");
+    int kind = file ? fgetc(file) : EOF;
+    if (file)
+        (void)fclose(file);
+    if (fails(function))
+        return result(true);
+    if (kind == EOF)
+        return ACL_ERROR_PARSE_MODEL;
+    *id = ++loaded % sizeof kinds;
+    kinds[*id] = (char)kind;
+    state.models++;
+    return 0;
+}
+
+EXPORT aclError aclmdlLoadFromFile(const char *path, uint32_t *id)
+{
+    state.loads++;
+    return load(path, id, "aclmdlLoadFromFile");
+}
+
+EXPORT aclError aclmdlUnload(uint32_t id)
+{
+    (void)id;
+    check(!state.datasets && !state.streams, "aclmdlUnload before the datasets were destroyed");
+    state.models--;
+    return result(fails("aclmdlUnload"));
+}
+
+EXPORT aclmdlDesc *aclmdlCreateDesc(void)
+{
+    if (fails("aclmdlCreateDesc"))
+        return NULL;
+    state.descriptions++;
+    return calloc(1, sizeof(aclmdlDesc));
+}
+
+EXPORT aclError aclmdlGetDesc(aclmdlDesc *desc, uint32_t id)
+{
+    desc->kind = kinds[id];
+    return result(fails("aclmdlGetDesc"));
+}
+
+EXPORT aclError aclmdlDestroyDesc(aclmdlDesc *desc)
+{
+    check(!state.models, "aclmdlDestroyDesc before aclmdlUnload");
+    free(desc);
+    state.descriptions--;
+    return result(fails("aclmdlDestroyDesc"));
+}
+
+static const char *hidden(const aclmdlDesc *desc)
+{
+    return strchr("bhd", desc->kind) ? ACL_DYNAMIC_TENSOR_NAME
+           : desc->kind == 'a'       ? ACL_DYNAMIC_AIPP_NAME
+                                     : NULL;
+}
+
+EXPORT size_t aclmdlGetNumInputs(aclmdlDesc *desc)
+{
+    return fails("aclmdlGetNumInputs") ? 0 : 2 + (hidden(desc) != NULL);
+}
+
+EXPORT size_t aclmdlGetNumOutputs(aclmdlDesc *desc)
+{
+    (void)desc;
+    return fails("aclmdlGetNumOutputs") ? 0 : 1;
+}
+
+/* Input 0 is (2, 1, 3, 3) float32, input 1 (2, 5) int8; the output is (2, 7) uint8 in a larger buffer. */
+EXPORT size_t aclmdlGetInputSizeByIndex(aclmdlDesc *desc, size_t i)
+{
+    (void)desc;
+    return fails("aclmdlGetInputSizeByIndex") ? 0 : (size_t[]){72, 10, 256}[i];
+}
+
+EXPORT size_t aclmdlGetOutputSizeByIndex(aclmdlDesc *desc, size_t i)
+{
+    (void)desc;
+    return fails("aclmdlGetOutputSizeByIndex") ? 0 : (size_t[]){32}[i];
+}
+
+EXPORT const char *aclmdlGetInputNameByIndex(const aclmdlDesc *desc, size_t i)
+{
+    return fails("aclmdlGetInputNameByIndex") ? NULL : i == 2 ? hidden(desc) : i ? "mask" : "image";
+}
+
+EXPORT const char *aclmdlGetOutputNameByIndex(const aclmdlDesc *desc, size_t i)
+{
+    (void)desc;
+    (void)i;
+    return fails("aclmdlGetOutputNameByIndex") ? NULL : "scores";
+}
+
+static aclError input_dims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
+{
+    bool image = i == 0;
+    *dims = image ? (aclmdlIODims){.dimCount = 4, .dims = {2, 1, 3, 3}}
+                  : (aclmdlIODims){.dimCount = 2, .dims = {2, 5}};
+    if (strchr("bdo", desc->kind))
+        dims->dims[0] = -1;
+    if (image && strchr("hdo", desc->kind))
+        dims->dims[2] = dims->dims[3] = -1;
+    return 0;
+}
+
+EXPORT aclError aclmdlGetInputDims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
+{
+    return fails("aclmdlGetInputDims") ? result(true) : input_dims(desc, i, dims);
+}
+
+EXPORT aclError aclmdlGetOutputDims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
+{
+    (void)desc;
+    (void)i;
+    *dims = (aclmdlIODims){.dimCount = 2, .dims = {2, 7}};
+    return result(fails("aclmdlGetOutputDims"));
+}
+
+EXPORT aclDataType aclmdlGetInputDataType(const aclmdlDesc *desc, size_t i)
+{
+    (void)desc;
+    return fails("aclmdlGetInputDataType") ? ACL_DT_UNDEFINED : i ? ACL_INT8 : ACL_FLOAT;
+}
+
+EXPORT aclDataType aclmdlGetOutputDataType(const aclmdlDesc *desc, size_t i)
+{
+    (void)i;
+    return fails("aclmdlGetOutputDataType") ? ACL_DT_UNDEFINED
+           : desc->kind == 'c'              ? ACL_COMPLEX64
+                                            : ACL_UINT8;
+}
+
+EXPORT aclError aclmdlGetDynamicBatch(const aclmdlDesc *desc, aclmdlBatch *batch)
+{
+    *batch = (aclmdlBatch){.batchCount = desc->kind == 'b' ? 2 : 0, .batch = {1, 2}};
+    return result(fails("aclmdlGetDynamicBatch"));
+}
+
+EXPORT aclError aclmdlGetDynamicHW(const aclmdlDesc *desc, size_t i, aclmdlHW *hw)
+{
+    check(i == (size_t)-1, "aclmdlGetDynamicHW of an input");
+    *hw = (aclmdlHW){.hwCount = desc->kind == 'h' ? 2 : 0, .hw = {{2, 4}, {3, 3}}};
+    return result(fails("aclmdlGetDynamicHW"));
+}
+
+EXPORT aclError aclmdlGetInputDynamicGearCount(const aclmdlDesc *desc, size_t i, size_t *count)
+{
+    check(i == (size_t)-1, "aclmdlGetInputDynamicGearCount of an input");
+    *count = desc->kind == 'd' ? 2 : 0;
+    return result(fails("aclmdlGetInputDynamicGearCount"));
+}
+
+EXPORT aclError aclmdlGetInputDynamicDims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims, size_t count)
+{
+    (void)desc;
+    check(i == (size_t)-1 && count == 2, "aclmdlGetInputDynamicDims of an input");
+    dims[0] = (aclmdlIODims){.dimCount = 6, .dims = {1, 1, 2, 2, 1, 5}};
+    dims[1] = (aclmdlIODims){.dimCount = 6, .dims = {2, 1, 3, 3, 2, 5}};
+    return result(fails("aclmdlGetInputDynamicDims"));
+}
+
+/* ---------------------------------------------------------------- datasets and execution */
+
+EXPORT aclmdlDataset *aclmdlCreateDataset(void)
+{
+    if (fails("aclmdlCreateDataset"))
+        return NULL;
+    state.datasets++;
+    return calloc(1, sizeof(aclmdlDataset));
+}
+
+EXPORT aclError aclmdlDestroyDataset(const aclmdlDataset *dataset)
+{
+    free((void *)dataset);
+    state.datasets--;
+    return result(fails("aclmdlDestroyDataset"));
+}
+
+EXPORT aclDataBuffer *aclCreateDataBuffer(void *data, size_t size)
+{
+    if (fails("aclCreateDataBuffer"))
+        return NULL;
+    aclDataBuffer *buffer = malloc(sizeof *buffer);
+    *buffer = (aclDataBuffer){.data = data, .size = size};
+    state.buffers++;
+    return buffer;
+}
+
+EXPORT aclError aclDestroyDataBuffer(const aclDataBuffer *buffer)
+{
+    free((void *)buffer);
+    state.buffers--;
+    return result(fails("aclDestroyDataBuffer"));
+}
+
+EXPORT aclError aclmdlAddDatasetBuffer(aclmdlDataset *dataset, aclDataBuffer *buffer)
+{
+    if (fails("aclmdlAddDatasetBuffer"))
+        return result(true);
+    dataset->buffers[dataset->n++] = buffer;
+    return 0;
+}
+
+EXPORT aclError aclmdlExecute(uint32_t id, const aclmdlDataset *input, aclmdlDataset *output)
+{
+    (void)id;
+    check(current != NULL, "aclmdlExecute without a context");
+    check(input->n == 2 && output->n == 1, "aclmdlExecute with too few buffers");
+    if (fails("aclmdlExecute"))
+        return result(true);
+    const unsigned char *from = input->buffers[0]->data;
+    unsigned char *to = output->buffers[0]->data;
+    for (size_t i = 0; i < output->buffers[0]->size; i++)
+        to[i] = (unsigned char)~from[i % input->buffers[0]->size];
+    return 0;
+}
+
+/* ---------------------------------------------------------------- what an older release lacks */
+
+#ifndef FAKE_ACL_OLD
+EXPORT const char *aclGetRecentErrMsg(void)
+{
+    return "EZ9999: Inner\n   Error!\tit was told to fail.\n";
+}
+
+EXPORT aclError aclrtGetVersion(int32_t *major, int32_t *minor, int32_t *patch)
+{
+    *major = *minor = *patch = 1;
+    return 0;
+}
+
+EXPORT const char *aclrtGetSocName(void)
+{
+    return "Fake910";
+}
+
+EXPORT aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode mode)
+{
+    check(mode == ACL_RT_OVERFLOW_MODE_SATURATION, "a mode that inference does not want");
+    return result(fails("aclrtSetDeviceSatMode"));
+}
+
+EXPORT aclError aclmdlGetInputDimsV2(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
+{
+    return fails("aclmdlGetInputDimsV2") ? result(true) : input_dims(desc, i, dims);
+}
+
+EXPORT aclError aclmdlQuerySize(const char *path, size_t *work, size_t *weights)
+{
+    (void)path;
+    *work = 100;
+    *weights = 1000;
+    return result(fails("aclmdlQuerySize"));
+}
+
+EXPORT aclError aclmdlLoadFromFileWithMem(const char *path, uint32_t *id, void *work, size_t work_size,
+                                          void *weights, size_t weight_size)
+{
+    check(work && work_size == 100 && weights && weight_size == 1000,
+          "aclmdlLoadFromFileWithMem without memory");
+    state.weights[state.loads_with_memory++ % 8] = weights;
+    return load(path, id, "aclmdlLoadFromFileWithMem");
+}
+#endif

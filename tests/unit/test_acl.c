@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/* The backend for Ascend devices on a library that only counts: order, threads, faults, what older ones lack.
+ */
+#include "unit.h"
+
+#include "backends/registry.h"
+#include "fake_acl.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LANES 2
+
+static char directory[] = "/tmp/aispipe-acl-XXXXXX";
+static char model_path[64];
+static const struct aispipe_backend *backend;
+static struct fake_acl *(*fake)(void);
+
+/* What the backend has logged. */
+static struct {
+    unsigned errors;
+    unsigned warnings;
+    char last[4608];
+} logged;
+
+static void log_write(void *context, enum aispipe_log_level level, const char *line)
+{
+    (void)context;
+    logged.errors += level == AISPIPE_LOG_ERROR;
+    logged.warnings += level == AISPIPE_LOG_WARNING;
+    if (level >= AISPIPE_LOG_WARNING)
+        (void)snprintf(logged.last, sizeof logged.last, "%s", line);
+}
+
+static void use_library(const char *path)
+{
+    assert_int_equal(setenv("AISPIPE_ACL_LIB", path, 1), 0);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        fail_msg("%s", dlerror());
+    fake = (struct fake_acl * (*)(void)) dlsym(handle, "fake_acl");
+    assert_non_null(fake);
+    *fake() = (struct fake_acl){0};
+    memset(&logged, 0, sizeof logged);
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    if (!mkdtemp(directory))
+        return -1;
+    (void)snprintf(model_path, sizeof model_path, "%s/m.om", directory);
+    struct aispipe_error error;
+    return backend_find("acl", NULL, &backend, &error);
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    (void)unlink(model_path);
+    return rmdir(directory);
+}
+
+static void write_model(const char *kind)
+{
+    FILE *file = fopen(model_path, "we");
+    assert_non_null(file);
+    assert_true(fputs(kind, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* ---------------------------------------------------------------- a run */
+
+struct run {
+    void *device, *model;
+    void *h2d, *d2h, *compute[LANES];
+    struct aispipe_io io;
+    char *host;
+    void *inputs[2], *outputs[1];
+    bool made;
+    struct aispipe_error error;
+};
+
+static int open_run(struct run *run, int id, unsigned lanes)
+{
+    struct aispipe_backend_config config = {
+        .device_id = id, .compute_threads = lanes, .log = {.write = log_write, .debug = true}};
+    int rc = backend->open(&config, &run->device, &run->error);
+    return rc ? rc : backend->load(run->device, model_path, &run->model, &run->error);
+}
+
+static int make_slot(struct run *run)
+{
+    run->host = backend->host_alloc(run->model, 256);
+    if (!run->host)
+        return aispipe_fail(&run->error, AISPIPE_NO_MEMORY, "no host memory");
+    assert_int_equal((uintptr_t)run->host % 64, 0);
+    run->inputs[0] = run->host;
+    run->inputs[1] = run->host + 128;
+    run->outputs[0] = run->host + 192;
+    run->io = (struct aispipe_io){.inputs = run->inputs, .outputs = run->outputs};
+    int rc = backend->io_create(run->model, &run->io, &run->error);
+    run->made = rc == 0;
+    if (!rc)
+        rc = backend->lane_create(run->model, AISPIPE_LANE_H2D, 0, &run->h2d, &run->error);
+    for (unsigned i = 0; !rc && i < LANES; i++)
+        rc = backend->lane_create(run->model, AISPIPE_LANE_COMPUTE, i, &run->compute[i], &run->error);
+    return rc ? rc : backend->lane_create(run->model, AISPIPE_LANE_D2H, 0, &run->d2h, &run->error);
+}
+
+static int work(struct run *run, unsigned lane)
+{
+    for (int i = 0; i < 72; i++)
+        ((unsigned char *)run->inputs[0])[i] = (unsigned char)(i * 3 + (int)lane);
+    memset(run->outputs[0], 0, 14);
+    int rc = backend->h2d(run->h2d, &run->io, &run->error);
+    if (!rc)
+        rc = backend->compute(run->compute[lane], &run->io, &run->error);
+    if (!rc)
+        rc = backend->d2h(run->d2h, &run->io, &run->error);
+    for (int i = 0; !rc && i < 14; i++)
+        assert_int_equal(((unsigned char *)run->outputs[0])[i], (unsigned char)~(i * 3 + (int)lane));
+    return rc;
+}
+
+static void close_run(struct run *run)
+{
+    for (unsigned i = 0; i < LANES; i++)
+        if (run->compute[i])
+            backend->lane_destroy(run->model, run->compute[i]);
+    if (run->h2d)
+        backend->lane_destroy(run->model, run->h2d);
+    if (run->d2h)
+        backend->lane_destroy(run->model, run->d2h);
+    if (run->made)
+        backend->io_destroy(run->model, &run->io);
+    if (run->host)
+        backend->host_free(run->model, run->host);
+    if (run->model)
+        backend->unload(run->model);
+    if (run->device)
+        backend->close(run->device);
+}
+
+static void *work_elsewhere(void *argument)
+{
+    return work(argument, 1) ? argument : NULL;
+}
+
+/* Everything, with the second lane in a thread of its own; the first has been used by this thread before. */
+static int whole_run(struct run *run)
+{
+    int rc = open_run(run, 1, LANES);
+    if (!rc)
+        rc = make_slot(run);
+    for (unsigned i = 0; !rc && i < LANES; i++)
+        rc = work(run, i);
+    if (!rc) {
+        pthread_t thread;
+        void *failed = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, work_elsewhere, run), 0);
+        assert_int_equal(pthread_join(thread, &failed), 0);
+        rc = failed ? run->error.code : 0;
+    }
+    close_run(run);
+    return rc;
+}
+
+static void assert_nothing_left(const char *when)
+{
+    const struct fake_acl *f = fake();
+    if (f->misuse[0])
+        fail_msg("%s: %s", when, f->misuse);
+    if (f->devices || f->contexts || f->streams || f->models || f->descriptions || f->datasets ||
+        f->buffers || f->memory || f->pinned)
+        fail_msg(
+            "%s: left are %d devices, %d contexts, %d streams, %d models, %d descriptions, %d datasets, %d "
+            "buffers, %d device and %d host allocations",
+            when, f->devices, f->contexts, f->streams, f->models, f->descriptions, f->datasets, f->buffers,
+            f->memory, f->pinned);
+    if (!f->initialised_already && f->inits != f->finalizes)
+        fail_msg("%s: %u aclInit, %u aclFinalize", when, f->inits, f->finalizes);
+}
+
+/* ---------------------------------------------------------------- tests */
+
+static void a_run_releases_everything_in_order(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), 0);
+    assert_nothing_left("after a run");
+    assert_int_equal(logged.errors + logged.warnings, 0);
+    assert_int_equal(fake()->inits, 1);
+    assert_int_equal(fake()->resets, 1);
+    /* Two copies, one set of weights. */
+    assert_int_equal(fake()->loads, 0);
+    assert_int_equal(fake()->loads_with_memory, LANES);
+    assert_ptr_equal(fake()->weights[0], fake()->weights[1]);
+}
+
+static void the_description_is_the_models(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run run = {0};
+    assert_int_equal(open_run(&run, 0, 1), 0);
+    const struct aispipe_model_desc *desc = backend->describe(run.model);
+    assert_int_equal(desc->n_inputs, 2);
+    assert_int_equal(desc->n_outputs, 1);
+    assert_string_equal(desc->inputs[1].name, "mask");
+    assert_int_equal(desc->inputs[0].dtype, AISPIPE_FLOAT32);
+    assert_int_equal(desc->inputs[0].rank, 4);
+    assert_int_equal(desc->inputs[0].size, 72);
+    /* The output's shape is shorter than its buffer: only the shape counts. */
+    assert_int_equal(desc->outputs[0].size, 14);
+    assert_int_equal(backend->io_bytes(run.model), 72 + 10 + 32);
+    /* One thread: nothing to share, the runtime manages the memory. */
+    assert_int_equal(fake()->loads, 1);
+    assert_int_equal(fake()->loads_with_memory, 0);
+    close_run(&run);
+    assert_nothing_left("after a description");
+}
+
+/* Every single call fails once. Whatever it was, the run says so in one line and releases what it has. */
+static void every_call_may_fail(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run counting = {0};
+    assert_int_equal(whole_run(&counting), 0);
+    unsigned calls = fake()->calls;
+    assert_true(calls > 100);
+    for (unsigned n = 1; n <= calls; n++) {
+        use_library(FAKE_ACL);
+        fake()->fail_at = n;
+        struct run run = {0};
+        int rc = whole_run(&run);
+        char when[96];
+        const char *function = fake()->failed_in;
+        (void)snprintf(when, sizeof when, "call %u (%s) failing", n, function ? function : "none");
+        assert_nothing_left(when);
+        if (!function || (rc != 0) == (logged.errors != 0))
+            fail_msg("%s: status %d, %u error lines", when, rc, logged.errors);
+        const char *said = rc ? run.error.message : logged.last;
+        if (logged.errors > 1 || strchr(said, '\n') || (rc && run.error.code != rc))
+            fail_msg("%s: status %d, %u error lines: %s", when, rc, logged.errors, said);
+        /* Host memory has no error of its own; its reason is a warning. */
+        if (strcmp(said, "no host memory") == 0)
+            said = logged.last;
+        bool names_it = strstr(said, function) || strstr(function, "DataType") || strstr(function, "Size");
+        if (!names_it)
+            fail_msg("%s: not named in: %s", when, said);
+    }
+}
+
+static void the_runtimes_words_are_one_line(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    fake()->fail_in = "aclmdlExecute";
+    fake()->code = 507033;
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), AISPIPE_FAULT);
+    assert_string_equal(run.error.message,
+                        "aclmdlExecute failed with 507033 (ACL_ERROR_RT_DEV_SETUP_ERROR): EZ9999: "
+                        "Inner Error! it was told to fail");
+    use_library(FAKE_ACL);
+    fake()->fail_in = "aclmdlExecute";
+    fake()->code = 507999;
+    run = (struct run){0};
+    assert_int_equal(whole_run(&run), AISPIPE_FAULT);
+    assert_non_null(strstr(run.error.message, "507999 (inside the runtime or the device)"));
+}
+
+static void codes_of_memory_and_models_are_told_apart(void **state)
+{
+    (void)state;
+    write_model("static");
+    use_library(FAKE_ACL);
+    fake()->fail_in = "aclrtMalloc";
+    fake()->code = 207018;
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), AISPIPE_NO_MEMORY);
+    use_library(FAKE_ACL);
+    write_model("");
+    run = (struct run){0};
+    assert_int_equal(whole_run(&run), AISPIPE_MODEL);
+    assert_non_null(strstr(run.error.message, model_path));
+    assert_nothing_left("after a model that is none");
+}
+
+static void an_older_library_is_used_with_one_warning(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL_OLD);
+    write_model("static");
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), 0);
+    assert_nothing_left("after a run");
+    assert_int_equal(logged.warnings, 1);
+    const char *const names[] = {"aclGetRecentErrMsg", "aclrtSetDeviceSatMode", "aclmdlGetInputDimsV2",
+                                 "aclmdlLoadFromFileWithMem"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_non_null(strstr(logged.last, names[i]));
+    assert_int_equal(fake()->loads, LANES);
+    fake()->fail_in = "aclmdlExecute";
+    run = (struct run){0};
+    assert_int_equal(whole_run(&run), AISPIPE_FAULT);
+    assert_string_equal(run.error.message, "aclmdlExecute failed with 500000 (ACL_ERROR_INTERNAL_ERROR)");
+}
+
+static void an_overflow_mode_that_is_not_there_is_no_fault(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    fake()->fail_in = "aclrtSetDeviceSatMode";
+    fake()->code = 200001;
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), 0);
+    assert_int_equal(logged.errors + logged.warnings, 0);
+}
+
+static void shapes_that_must_be_chosen_are_listed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        int code;
+        const char *says[3];
+    } models[] = {
+        {"b", AISPIPE_INVALID, {"1, 2", "--dymBatch", NULL}},
+        {"h", AISPIPE_INVALID, {"2,4; 3,3", "--dymHW", NULL}},
+        {"d", AISPIPE_INVALID, {"'image:1,1,2,2;mask:1,5' 'image:2,1,3,3;mask:2,5'", "--dymDims", NULL}},
+        {"o", AISPIPE_INVALID, {"image:-1,1,-1,-1;mask:-1,5", "--dymShape", NULL}},
+        {"a", AISPIPE_INVALID, {"dynamic AIPP", "--aipp_config", NULL}},
+        {"c", AISPIPE_UNSUPPORTED, {"scores", "complex64", NULL}},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        use_library(FAKE_ACL);
+        write_model(models[i].kind);
+        struct run run = {0};
+        assert_int_equal(whole_run(&run), models[i].code);
+        assert_nothing_left(models[i].kind);
+        assert_non_null(strstr(run.error.message, model_path));
+        for (const char *const *says = models[i].says; *says; says++)
+            if (!strstr(run.error.message, *says))
+                fail_msg("'%s' is not in: %s", *says, run.error.message);
+    }
+}
+
+static void sessions_of_a_process_share_the_runtime(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run first = {0};
+    struct run second = {0};
+    struct run third = {0};
+    assert_int_equal(open_run(&first, 0, 1), 0);
+    assert_int_equal(open_run(&second, 1, 1), 0);
+    assert_int_equal(open_run(&third, 1, 1), 0);
+    assert_int_equal(fake()->inits, 1);
+    assert_int_equal(fake()->sets, 2);
+    close_run(&second);
+    assert_int_equal(fake()->resets, 0);
+    close_run(&first);
+    assert_int_equal(fake()->resets, 1);
+    assert_int_equal(fake()->finalizes, 0);
+    close_run(&third);
+    assert_int_equal(fake()->resets, 2);
+    assert_int_equal(fake()->finalizes, 1);
+}
+
+static void a_runtime_of_the_program_around_is_left_to_it(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    fake()->initialised_already = true;
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), 0);
+    assert_nothing_left("after a run");
+    assert_int_equal(fake()->finalizes, 0);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run run = {0};
+    assert_int_equal(open_run(&run, 2, 1), AISPIPE_INVALID);
+    assert_non_null(strstr(run.error.message, "there are 2"));
+    assert_null(run.device);
+    assert_nothing_left("after a device that is not there");
+    const char *const option[] = {"NUM_STREAMS=2"};
+    struct aispipe_backend_config config = {.engine_options = option, .n_engine_options = 1};
+    assert_int_equal(backend->open(&config, &run.device, &run.error), AISPIPE_INVALID);
+    assert_non_null(strstr(run.error.message, "NUM_STREAMS=2"));
+    config = (struct aispipe_backend_config){.engine_device = "GPU"};
+    assert_int_equal(backend->open(&config, &run.device, &run.error), AISPIPE_INVALID);
+    const char *const apart[] = {"SHARE_WEIGHTS=NO"};
+    config =
+        (struct aispipe_backend_config){.engine_options = apart, .n_engine_options = 1, .compute_threads = 2};
+    assert_int_equal(backend->open(&config, &run.device, &run.error), 0);
+    assert_int_equal(backend->load(run.device, model_path, &run.model, &run.error), 0);
+    assert_int_equal(fake()->loads, 2);
+    close_run(&run);
+    assert_nothing_left("after weights of their own");
+}
+
+static void a_library_that_is_none_is_named(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"/nowhere/libascendcl.so", "libc.so.6"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        assert_int_equal(setenv("AISPIPE_ACL_LIB", places[i], 1), 0);
+        struct run run = {0};
+        assert_int_equal(open_run(&run, 0, 1), AISPIPE_DEVICE);
+        assert_non_null(strstr(run.error.message, places[i]));
+        assert_non_null(strstr(run.error.message, "AISPIPE_ACL_LIB"));
+    }
+    assert_int_equal(unsetenv("AISPIPE_ACL_LIB"), 0);
+    if (dlopen("libascendcl.so", RTLD_LAZY | RTLD_LOCAL))
+        return; /* a machine that has one */
+    assert_int_equal(setenv("ASCEND_HOME_PATH", directory, 1), 0);
+    assert_int_equal(unsetenv("ASCEND_TOOLKIT_HOME"), 0);
+    struct run run = {0};
+    if (open_run(&run, 0, 1) == 0) { /* found where CANN installs itself */
+        close_run(&run);
+        return;
+    }
+    const char *const tried[] = {directory, "runtime/lib64", "ASCEND_TOOLKIT_HOME: not set",
+                                 "/usr/local/Ascend"};
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++)
+        if (!strstr(run.error.message, tried[i]))
+            fail_msg("'%s' is not in: %s", tried[i], run.error.message);
+    assert_int_equal(unsetenv("ASCEND_HOME_PATH"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_releases_everything_in_order),
+        cmocka_unit_test(the_description_is_the_models),
+        cmocka_unit_test(every_call_may_fail),
+        cmocka_unit_test(the_runtimes_words_are_one_line),
+        cmocka_unit_test(codes_of_memory_and_models_are_told_apart),
+        cmocka_unit_test(an_older_library_is_used_with_one_warning),
+        cmocka_unit_test(an_overflow_mode_that_is_not_there_is_no_fault),
+        cmocka_unit_test(shapes_that_must_be_chosen_are_listed),
+        cmocka_unit_test(sessions_of_a_process_share_the_runtime),
+        cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(a_library_that_is_none_is_named),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
