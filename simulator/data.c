@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Data buffers, tensor descs, datasets: what a program hands over with an execution. */
-#include "sim.h"
+#include "asim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- types */
 
-size_t sim_type_size(aclDataType type)
+size_t asim_type_size(aclDataType type)
 {
     switch ((int)type) {
     case ACL_COMPLEX64:
@@ -23,16 +23,16 @@ size_t sim_type_size(aclDataType type)
 
 size_t aclDataTypeSize(aclDataType dataType)
 {
-    if (sim_enter(CALL_aclDataTypeSize, 0))
+    if (asim_enter(CALL_aclDataTypeSize, 0))
         return 0;
-    (void)sim_leave(0);
-    return sim_type_size(dataType);
+    (void)asim_leave(0);
+    return asim_type_size(dataType);
 }
 
 float aclFloat16ToFloat(uint16_t value)
 {
-    if (sim_enter(CALL_aclFloat16ToFloat, 0) == 0)
-        (void)sim_leave(0);
+    if (asim_enter(CALL_aclFloat16ToFloat, 0) == 0)
+        (void)asim_leave(0);
     uint32_t sign = (uint32_t)(value & 0x8000U) << 16;
     uint32_t exponent = (value >> 10) & 31U;
     uint32_t fraction = value & 1023U;
@@ -54,130 +54,132 @@ float aclFloat16ToFloat(uint16_t value)
 
 aclDataBuffer *aclCreateDataBuffer(void *data, size_t size)
 {
-    if (sim_enter(CALL_aclCreateDataBuffer, SIM_INIT))
+    if (asim_enter(CALL_aclCreateDataBuffer, SIM_INIT))
         return NULL;
-    struct sim_buffer *buffer = calloc(1, sizeof *buffer);
-    void *handle = buffer ? sim_object_add(SIM_BUFFER, buffer) : NULL;
+    struct asim_buffer *buffer = calloc(1, sizeof *buffer);
+    void *handle = buffer ? asim_object_add(SIM_BUFFER, buffer) : NULL;
     if (handle)
-        *buffer = (struct sim_buffer){.handle = handle, .data = data, .size = size};
+        *buffer = (struct asim_buffer){.handle = handle, .data = data, .size = size};
     else
         free(buffer);
-    (void)sim_leave(handle ? 0 : sim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a data buffer"));
+    (void)asim_leave(handle ? 0 : asim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a data buffer"));
     return handle;
 }
 
 aclError aclDestroyDataBuffer(const aclDataBuffer *dataBuffer)
 {
-    int code = sim_enter(CALL_aclDestroyDataBuffer, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclDestroyDataBuffer, SIM_INIT | SIM_RELEASE);
     if (code)
         return code;
-    struct sim_buffer *buffer = sim_object_get(SIM_BUFFER, dataBuffer);
+    struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataBuffer);
     if (!buffer)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
-    sim_object_remove(dataBuffer);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
+    asim_object_remove(dataBuffer);
     free(buffer);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclUpdateDataBuffer(aclDataBuffer *dataBuffer, void *data, size_t size)
 {
-    int code = sim_enter(CALL_aclUpdateDataBuffer, SIM_INIT);
+    int code = asim_enter(CALL_aclUpdateDataBuffer, SIM_INIT);
     if (code)
         return code;
-    struct sim_buffer *buffer = sim_object_get(SIM_BUFFER, dataBuffer);
+    struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataBuffer);
     if (!buffer)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     buffer->data = data;
     buffer->size = size;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 void *aclGetDataBufferAddr(const aclDataBuffer *dataBuffer)
 {
-    if (sim_enter(CALL_aclGetDataBufferAddr, SIM_INIT))
+    if (asim_enter(CALL_aclGetDataBufferAddr, SIM_INIT))
         return NULL;
-    const struct sim_buffer *buffer = sim_object_get(SIM_BUFFER, dataBuffer);
+    const struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataBuffer);
     void *data = buffer ? buffer->data : NULL;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return data;
 }
 
 size_t aclGetDataBufferSizeV2(const aclDataBuffer *dataBuffer)
 {
-    if (sim_enter(CALL_aclGetDataBufferSizeV2, SIM_INIT))
+    if (asim_enter(CALL_aclGetDataBufferSizeV2, SIM_INIT))
         return 0;
-    const struct sim_buffer *buffer = sim_object_get(SIM_BUFFER, dataBuffer);
+    const struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataBuffer);
     size_t size = buffer ? buffer->size : 0;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return size;
 }
 
 /* ---------------------------------------------------------------- tensor descs */
 
-struct sim_tensor *sim_tensor_new(aclDataType type, size_t n, const int64_t *dims, aclFormat format)
+struct asim_tensor *asim_tensor_new(aclDataType type, size_t n, const int64_t *dims, aclFormat format)
 {
-    struct sim_tensor *tensor = calloc(1, sizeof *tensor);
+    struct asim_tensor *tensor = calloc(1, sizeof *tensor);
     if (!tensor)
         return NULL;
     tensor->type = type;
     tensor->format = format;
     tensor->n = n;
-    tensor->size = sim_type_size(type);
+    tensor->size = asim_type_size(type);
     for (size_t i = 0; i < n; i++) {
         tensor->dims[i] = dims[i];
         if (dims[i] < 0 || __builtin_mul_overflow(tensor->size, (size_t)dims[i], &tensor->size))
             tensor->size = 0;
     }
-    tensor->handle = sim_object_add(SIM_TENSOR, tensor);
+    tensor->handle = asim_object_add(SIM_TENSOR, tensor);
     if (tensor->handle)
         return tensor;
     free(tensor);
     return NULL;
 }
 
-void sim_tensor_free(struct sim_tensor *tensor)
+void asim_tensor_free(struct asim_tensor *tensor)
 {
     if (!tensor)
         return;
-    sim_object_remove(tensor->handle);
+    asim_object_remove(tensor->handle);
     free(tensor);
 }
 
 aclTensorDesc *aclCreateTensorDesc(aclDataType dataType, int numDims, const int64_t *dims, aclFormat format)
 {
-    if (sim_enter(CALL_aclCreateTensorDesc, SIM_INIT))
+    if (asim_enter(CALL_aclCreateTensorDesc, SIM_INIT))
         return NULL;
     if (numDims < 0 || numDims > SIM_MOST_DIMS || (numDims && !dims)) {
-        (void)sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "%d dimensions at %p", numDims, (const void *)dims));
+        (void)asim_leave(
+            asim_misuse(ACL_ERROR_INVALID_PARAM, "%d dimensions at %p", numDims, (const void *)dims));
         return NULL;
     }
-    struct sim_tensor *tensor = sim_tensor_new(dataType, (size_t)numDims, dims, format);
-    (void)sim_leave(tensor ? 0 : sim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a tensor desc"));
+    struct asim_tensor *tensor = asim_tensor_new(dataType, (size_t)numDims, dims, format);
+    (void)asim_leave(tensor ? 0 : asim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a tensor desc"));
     return tensor ? tensor->handle : NULL;
 }
 
 void aclDestroyTensorDesc(const aclTensorDesc *desc)
 {
-    if (sim_enter(CALL_aclDestroyTensorDesc, SIM_INIT | SIM_RELEASE))
+    if (asim_enter(CALL_aclDestroyTensorDesc, SIM_INIT | SIM_RELEASE))
         return;
-    struct sim_tensor *tensor = sim_object_get(SIM_TENSOR, desc);
+    struct asim_tensor *tensor = asim_object_get(SIM_TENSOR, desc);
     if (tensor && tensor->of_runtime)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "tensor desc %p belongs to the runtime", (const void *)desc);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "tensor desc %p belongs to the runtime",
+                          (const void *)desc);
     else
-        sim_tensor_free(tensor);
-    (void)sim_leave(0);
+        asim_tensor_free(tensor);
+    (void)asim_leave(0);
 }
 
 /** What a getter needs of a tensor desc: a copy, so that the lock is not held while it is used. */
-static struct sim_tensor tensor_of(enum sim_call call, const aclTensorDesc *desc)
+static struct asim_tensor tensor_of(enum asim_call call, const aclTensorDesc *desc)
 {
-    struct sim_tensor copy = {.type = ACL_DT_UNDEFINED, .format = ACL_FORMAT_UNDEFINED};
-    if (sim_enter(call, SIM_INIT))
+    struct asim_tensor copy = {.type = ACL_DT_UNDEFINED, .format = ACL_FORMAT_UNDEFINED};
+    if (asim_enter(call, SIM_INIT))
         return copy;
-    const struct sim_tensor *tensor = sim_object_get(SIM_TENSOR, desc);
+    const struct asim_tensor *tensor = asim_object_get(SIM_TENSOR, desc);
     if (tensor)
         copy = *tensor;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return copy;
 }
 
@@ -203,16 +205,16 @@ size_t aclGetTensorDescNumDims(const aclTensorDesc *desc)
 
 aclError aclGetTensorDescDimV2(const aclTensorDesc *desc, size_t index, int64_t *dimSize)
 {
-    int code = sim_enter(CALL_aclGetTensorDescDimV2, SIM_INIT);
+    int code = asim_enter(CALL_aclGetTensorDescDimV2, SIM_INIT);
     if (code)
         return code;
-    const struct sim_tensor *tensor = sim_object_get(SIM_TENSOR, desc);
+    const struct asim_tensor *tensor = asim_object_get(SIM_TENSOR, desc);
     if (!tensor)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (index >= tensor->n || !dimSize)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "dimension %zu of %zu", index, tensor->n));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "dimension %zu of %zu", index, tensor->n));
     *dimSize = tensor->dims[index];
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 void *aclGetTensorDescAddress(const aclTensorDesc *desc)
@@ -223,137 +225,138 @@ void *aclGetTensorDescAddress(const aclTensorDesc *desc)
 
 aclTensorDesc *aclGetTensorDescByIndex(aclTensorDesc *desc, size_t index)
 {
-    if (sim_enter(CALL_aclGetTensorDescByIndex, SIM_INIT))
+    if (asim_enter(CALL_aclGetTensorDescByIndex, SIM_INIT))
         return NULL;
-    const struct sim_tensor *first = sim_object_get(SIM_TENSOR, desc);
-    struct sim_tensor *found = first ? sim_exception_tensor(first, index) : NULL;
+    const struct asim_tensor *first = asim_object_get(SIM_TENSOR, desc);
+    struct asim_tensor *found = first ? asim_exception_tensor(first, index) : NULL;
     if (first && !found)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "there is no tensor desc %zu", index);
-    (void)sim_leave(0);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "there is no tensor desc %zu", index);
+    (void)asim_leave(0);
     return found ? found->handle : NULL;
 }
 
 /* ---------------------------------------------------------------- datasets */
 
-static void dataset_free(struct sim_dataset *dataset)
+static void dataset_free(struct asim_dataset *dataset)
 {
     for (size_t i = 0; i < dataset->n; i++) {
-        sim_tensor_free(dataset->results[i]);
-        sim_aipp_free(dataset->aipp[i]);
+        asim_tensor_free(dataset->results[i]);
+        asim_aipp_free(dataset->aipp[i]);
     }
-    sim_object_remove(dataset->handle);
+    asim_object_remove(dataset->handle);
     free(dataset);
 }
 
 aclmdlDataset *aclmdlCreateDataset(void)
 {
-    if (sim_enter(CALL_aclmdlCreateDataset, SIM_INIT))
+    if (asim_enter(CALL_aclmdlCreateDataset, SIM_INIT))
         return NULL;
-    struct sim_dataset *dataset = calloc(1, sizeof *dataset);
-    void *handle = dataset ? sim_object_add(SIM_DATASET, dataset) : NULL;
+    struct asim_dataset *dataset = calloc(1, sizeof *dataset);
+    void *handle = dataset ? asim_object_add(SIM_DATASET, dataset) : NULL;
     if (handle)
         dataset->handle = handle;
     else
         free(dataset);
-    (void)sim_leave(handle ? 0 : sim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a dataset"));
+    (void)asim_leave(handle ? 0 : asim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a dataset"));
     return handle;
 }
 
 aclError aclmdlDestroyDataset(const aclmdlDataset *dataset)
 {
-    int code = sim_enter(CALL_aclmdlDestroyDataset, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlDestroyDataset, SIM_INIT | SIM_RELEASE);
     if (code)
         return code;
-    struct sim_dataset *d = sim_object_get(SIM_DATASET, dataset);
+    struct asim_dataset *d = asim_object_get(SIM_DATASET, dataset);
     if (!d)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (d->in_use)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM,
-                                    "dataset %p is named by an execution that is not done", (const void *)dataset));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM,
+                                      "dataset %p is named by an execution that is not done",
+                                      (const void *)dataset));
     dataset_free(d);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlAddDatasetBuffer(aclmdlDataset *dataset, aclDataBuffer *dataBuffer)
 {
-    int code = sim_enter(CALL_aclmdlAddDatasetBuffer, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlAddDatasetBuffer, SIM_INIT);
     if (code)
         return code;
-    struct sim_dataset *d = sim_object_get(SIM_DATASET, dataset);
-    if (!d || !sim_object_get(SIM_BUFFER, dataBuffer))
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+    struct asim_dataset *d = asim_object_get(SIM_DATASET, dataset);
+    if (!d || !asim_object_get(SIM_BUFFER, dataBuffer))
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (d->n == SIM_MOST_BUFFERS)
-        return sim_leave(
-            sim_refuse(ACL_ERROR_STORAGE_OVER_LIMIT, "a dataset has at most %d buffers", SIM_MOST_BUFFERS));
+        return asim_leave(
+            asim_refuse(ACL_ERROR_STORAGE_OVER_LIMIT, "a dataset has at most %d buffers", SIM_MOST_BUFFERS));
     d->buffers[d->n++] = dataBuffer;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 size_t aclmdlGetDatasetNumBuffers(const aclmdlDataset *dataset)
 {
-    if (sim_enter(CALL_aclmdlGetDatasetNumBuffers, SIM_INIT))
+    if (asim_enter(CALL_aclmdlGetDatasetNumBuffers, SIM_INIT))
         return 0;
-    const struct sim_dataset *d = sim_object_get(SIM_DATASET, dataset);
+    const struct asim_dataset *d = asim_object_get(SIM_DATASET, dataset);
     size_t n = d ? d->n : 0;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return n;
 }
 
 /** The dataset, when it has that buffer. */
-static struct sim_dataset *dataset_at(const aclmdlDataset *dataset, size_t index)
+static struct asim_dataset *dataset_at(const aclmdlDataset *dataset, size_t index)
 {
-    struct sim_dataset *d = sim_object_get(SIM_DATASET, dataset);
+    struct asim_dataset *d = asim_object_get(SIM_DATASET, dataset);
     if (!d || index < d->n)
         return d;
-    (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "buffer %zu of a dataset of %zu", index, d->n);
+    (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "buffer %zu of a dataset of %zu", index, d->n);
     return NULL;
 }
 
 aclDataBuffer *aclmdlGetDatasetBuffer(const aclmdlDataset *dataset, size_t index)
 {
-    if (sim_enter(CALL_aclmdlGetDatasetBuffer, SIM_INIT))
+    if (asim_enter(CALL_aclmdlGetDatasetBuffer, SIM_INIT))
         return NULL;
-    const struct sim_dataset *d = dataset_at(dataset, index);
+    const struct asim_dataset *d = dataset_at(dataset, index);
     void *buffer = d ? d->buffers[index] : NULL;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return buffer;
 }
 
 aclError aclmdlSetDatasetTensorDesc(aclmdlDataset *dataset, aclTensorDesc *tensorDesc, size_t index)
 {
-    int code = sim_enter(CALL_aclmdlSetDatasetTensorDesc, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlSetDatasetTensorDesc, SIM_INIT);
     if (code)
         return code;
-    struct sim_dataset *d = dataset_at(dataset, index);
-    if (!d || (tensorDesc && !sim_object_get(SIM_TENSOR, tensorDesc)))
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+    struct asim_dataset *d = dataset_at(dataset, index);
+    if (!d || (tensorDesc && !asim_object_get(SIM_TENSOR, tensorDesc)))
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     d->tensors[index] = tensorDesc;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclTensorDesc *aclmdlGetDatasetTensorDesc(const aclmdlDataset *dataset, size_t index)
 {
-    if (sim_enter(CALL_aclmdlGetDatasetTensorDesc, SIM_INIT))
+    if (asim_enter(CALL_aclmdlGetDatasetTensorDesc, SIM_INIT))
         return NULL;
-    const struct sim_dataset *d = dataset_at(dataset, index);
+    const struct asim_dataset *d = dataset_at(dataset, index);
     void *tensor = d && d->results[index] ? d->results[index]->handle : d ? d->tensors[index] : NULL;
-    (void)sim_leave(0);
+    (void)asim_leave(0);
     return tensor;
 }
 
-void sim_data_free_all(void)
+void asim_data_free_all(void)
 {
     void *object;
-    while ((object = sim_object_nth(SIM_DATASET, 0)))
+    while ((object = asim_object_nth(SIM_DATASET, 0)))
         dataset_free(object);
-    while ((object = sim_object_nth(SIM_BUFFER, 0))) {
-        sim_object_remove(((struct sim_buffer *)object)->handle);
+    while ((object = asim_object_nth(SIM_BUFFER, 0))) {
+        asim_object_remove(((struct asim_buffer *)object)->handle);
         free(object);
     }
-    while ((object = sim_object_nth(SIM_TENSOR, 0)))
-        sim_tensor_free(object);
-    while ((object = sim_object_nth(SIM_AIPP, 0))) {
-        sim_object_remove(*(void **)object);
-        sim_aipp_free(object);
+    while ((object = asim_object_nth(SIM_TENSOR, 0)))
+        asim_tensor_free(object);
+    while ((object = asim_object_nth(SIM_AIPP, 0))) {
+        asim_object_remove(*(void **)object);
+        asim_aipp_free(object);
     }
 }

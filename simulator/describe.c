@@ -11,7 +11,7 @@ static ptrdiff_t most_bytes_gear(const struct om_file *om, size_t i)
 {
     ptrdiff_t best = om->n_gears ? 0 : SIM_NO_GEAR;
     for (size_t gear = 1; gear < om->n_gears; gear++)
-        if (sim_model_input_bytes(om, i, (ptrdiff_t)gear) > sim_model_input_bytes(om, i, best))
+        if (asim_model_input_bytes(om, i, (ptrdiff_t)gear) > asim_model_input_bytes(om, i, best))
             best = (ptrdiff_t)gear;
     return best;
 }
@@ -19,21 +19,21 @@ static ptrdiff_t most_bytes_gear(const struct om_file *om, size_t i)
 /** Dynamic shape with bounds: the size for the largest; 0 where a dimension has none. */
 static size_t bounded_bytes(const struct om_input *input)
 {
-    struct sim_shape shape = {.rank = (size_t)input->rank};
+    struct asim_shape shape = {.rank = (size_t)input->rank};
     memcpy(shape.dims, input->high, sizeof shape.dims);
-    return sim_shape_bytes(&shape, aispipe_dtype_size(input->dtype));
+    return asim_shape_bytes(&shape, aispipe_dtype_size(input->dtype));
 }
 
-static void describe_input(struct sim_model *model, size_t i)
+static void describe_input(struct asim_model *model, size_t i)
 {
     const struct om_file *om = model->om;
     const struct om_input *input = &om->inputs[i];
-    struct sim_port *port = &model->inputs[i];
-    *port = (struct sim_port){.type = (aclDataType)input->dtype,
-                              .format = (aclFormat)input->format,
-                              .rank = (size_t)input->rank,
-                              .size = sim_model_input_bytes(om, i, most_bytes_gear(om, i)),
-                              .of_model = (int)i};
+    struct asim_port *port = &model->inputs[i];
+    *port = (struct asim_port){.type = (aclDataType)input->dtype,
+                               .format = (aclFormat)input->format,
+                               .rank = (size_t)input->rank,
+                               .size = asim_model_input_bytes(om, i, most_bytes_gear(om, i)),
+                               .of_model = (int)i};
     (void)snprintf(port->name, sizeof port->name, "%s", input->name);
     memcpy(port->dims, input->dims, sizeof port->dims);
     if (om->mode == OM_DYNAMIC_SHAPE)
@@ -48,7 +48,7 @@ static int64_t largest_batch(const struct om_file *om)
 {
     int64_t most = 1;
     for (size_t i = 0; i < om->n_inputs; i++) {
-        struct sim_shape shape = sim_model_input_shape(om, i, most_bytes_gear(om, i));
+        struct asim_shape shape = asim_model_input_shape(om, i, most_bytes_gear(om, i));
         if (om->inputs[i].aipp == OM_AIPP_DYNAMIC && shape.rank && shape.dims[0] > most)
             most = shape.dims[0];
     }
@@ -56,7 +56,7 @@ static int64_t largest_batch(const struct om_file *om)
 }
 
 /** One settings input for each input with dynamic AIPP, then the gear. */
-static void describe_hidden(struct sim_model *model)
+static void describe_hidden(struct asim_model *model)
 {
     const struct om_file *om = model->om;
     size_t at = om->n_inputs;
@@ -64,70 +64,75 @@ static void describe_hidden(struct sim_model *model)
         if (om->inputs[i].aipp != OM_AIPP_DYNAMIC)
             continue;
         int64_t bytes = 64 + 128 * largest_batch(om);
-        model->inputs[at] = (struct sim_port){
-            .type = ACL_UINT8, .format = ACL_FORMAT_ND, .rank = 1, .dims = {bytes}, .size = (size_t)bytes, .of_model = -1};
+        model->inputs[at] = (struct asim_port){.type = ACL_UINT8,
+                                               .format = ACL_FORMAT_ND,
+                                               .rank = 1,
+                                               .dims = {bytes},
+                                               .size = (size_t)bytes,
+                                               .of_model = -1};
         (void)snprintf(model->inputs[at++].name, sizeof model->inputs->name, "%s", ACL_DYNAMIC_AIPP_NAME);
     }
     model->gear_input = -1;
     if (om->n_gears) {
-        model->inputs[at] = (struct sim_port){.type = ACL_INT64,
-                                              .format = ACL_FORMAT_ND,
-                                              .rank = 1,
-                                              .dims = {(int64_t)om->gear_length},
-                                              .size = om->gear_length * sizeof(int64_t),
-                                              .of_model = -1};
+        model->inputs[at] = (struct asim_port){.type = ACL_INT64,
+                                               .format = ACL_FORMAT_ND,
+                                               .rank = 1,
+                                               .dims = {(int64_t)om->gear_length},
+                                               .size = om->gear_length * sizeof(int64_t),
+                                               .of_model = -1};
         (void)snprintf(model->inputs[at].name, sizeof model->inputs->name, "%s", ACL_DYNAMIC_TENSOR_NAME);
         model->gear_input = (int)at++;
     }
     model->n_inputs = at;
 }
 
-static int infer(struct sim_model *model, size_t output, ptrdiff_t gear, struct engine_tensor *result,
+static int infer(struct asim_model *model, size_t output, ptrdiff_t gear, struct engine_tensor *result,
                  struct aispipe_error *error)
 {
     struct engine_tensor inputs[OM_MAX_TENSORS];
     for (size_t i = 0; i < model->om->n_inputs; i++) {
-        struct sim_shape shape = sim_model_input_shape(model->om, i, gear);
+        struct asim_shape shape = asim_model_input_shape(model->om, i, gear);
         inputs[i] = (struct engine_tensor){.rank = (int)shape.rank};
         memcpy(inputs[i].dims, shape.dims, sizeof shape.dims);
     }
     return engine_infer_output(model->engine, inputs, output, result, error);
 }
 
-static int describe_output(struct sim_model *model, size_t o, struct aispipe_error *error)
+static int describe_output(struct asim_model *model, size_t o, struct aispipe_error *error)
 {
-    struct sim_port *port = &model->outputs[o];
+    struct asim_port *port = &model->outputs[o];
     struct engine_tensor tensor;
     int rc = infer(model, o, SIM_NO_GEAR, &tensor, error);
     if (rc)
         return rc;
     enum aispipe_dtype asked = model->om->outputs[o].dtype;
-    *port = (struct sim_port){.type = (aclDataType)(asked == AISPIPE_DTYPE_UNDEFINED ? tensor.dtype : asked),
-                              .format = ACL_FORMAT_ND,
-                              .rank = (size_t)tensor.rank};
+    *port = (struct asim_port){.type = (aclDataType)(asked == AISPIPE_DTYPE_UNDEFINED ? tensor.dtype : asked),
+                               .format = ACL_FORMAT_ND,
+                               .rank = (size_t)tensor.rank};
     (void)snprintf(port->name, sizeof port->name, "%s", model->om->outputs[o].name);
     memcpy(port->dims, tensor.dims, sizeof port->dims);
-    size_t element = sim_type_size(port->type);
+    size_t element = asim_type_size(port->type);
     if (!element)
-        return aispipe_fail(error, AISPIPE_MODEL, "output '%s' has elements of a type that cannot be had", port->name);
-    struct sim_shape shape = {.rank = port->rank};
+        return aispipe_fail(error, AISPIPE_MODEL, "output '%s' has elements of a type that cannot be had",
+                            port->name);
+    struct asim_shape shape = {.rank = port->rank};
     memcpy(shape.dims, port->dims, sizeof shape.dims);
-    port->size = sim_shape_bytes(&shape, element);
+    port->size = asim_shape_bytes(&shape, element);
     for (size_t gear = 0; gear < model->om->n_gears; gear++) {
         rc = infer(model, o, (ptrdiff_t)gear, &tensor, error);
         if (rc)
             return rc;
-        struct sim_shape *of_gear = &model->gear_outputs[gear * model->n_outputs + o];
+        struct asim_shape *of_gear = &model->gear_outputs[gear * model->n_outputs + o];
         of_gear->rank = (size_t)tensor.rank;
         memcpy(of_gear->dims, tensor.dims, sizeof of_gear->dims);
-        size_t bytes = sim_shape_bytes(of_gear, element);
+        size_t bytes = asim_shape_bytes(of_gear, element);
         if (bytes > port->size)
             port->size = bytes;
     }
     return 0;
 }
 
-int sim_model_describe(struct sim_model *model, struct aispipe_error *error)
+int asim_model_describe(struct asim_model *model, struct aispipe_error *error)
 {
     const struct om_file *om = model->om;
     model->n_outputs = om->n_outputs;
@@ -149,101 +154,101 @@ int sim_model_describe(struct sim_model *model, struct aispipe_error *error)
 
 aclmdlDesc *aclmdlCreateDesc(void)
 {
-    if (sim_enter(CALL_aclmdlCreateDesc, SIM_INIT))
+    if (asim_enter(CALL_aclmdlCreateDesc, SIM_INIT))
         return NULL;
-    struct sim_desc *desc = calloc(1, sizeof *desc);
-    void *handle = desc ? sim_object_add(SIM_DESC, desc) : NULL;
+    struct asim_desc *desc = calloc(1, sizeof *desc);
+    void *handle = desc ? asim_object_add(SIM_DESC, desc) : NULL;
     if (handle)
         desc->handle = handle;
     else
         free(desc);
-    (void)sim_leave(handle ? 0 : sim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a model desc"));
+    (void)asim_leave(handle ? 0 : asim_refuse(ACL_ERROR_BAD_ALLOC, "no memory for a model desc"));
     return handle;
 }
 
 aclError aclmdlDestroyDesc(aclmdlDesc *modelDesc)
 {
-    int code = sim_enter(CALL_aclmdlDestroyDesc, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlDestroyDesc, SIM_INIT | SIM_RELEASE);
     if (code)
         return code;
-    struct sim_desc *desc = sim_object_get(SIM_DESC, modelDesc);
+    struct asim_desc *desc = asim_object_get(SIM_DESC, modelDesc);
     if (!desc)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (desc->model)
-        sim_model_let_go(desc->model);
-    sim_object_remove(modelDesc);
+        asim_model_let_go(desc->model);
+    asim_object_remove(modelDesc);
     free(desc);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlGetDesc(aclmdlDesc *modelDesc, uint32_t modelId)
 {
-    int code = sim_enter(CALL_aclmdlGetDesc, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetDesc, SIM_INIT);
     if (code)
         return code;
-    struct sim_desc *desc = sim_object_get(SIM_DESC, modelDesc);
+    struct asim_desc *desc = asim_object_get(SIM_DESC, modelDesc);
     if (!desc)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
-    struct sim_model *model = sim_model_get(modelId);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
+    struct asim_model *model = asim_model_get(modelId);
     if (!model)
-        return sim_leave(ACL_ERROR_INVALID_MODEL_ID);
+        return asim_leave(ACL_ERROR_INVALID_MODEL_ID);
     model->references++;
     if (desc->model)
-        sim_model_let_go(desc->model);
+        asim_model_let_go(desc->model);
     desc->model = model;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 /** The model of a desc; NULL with the misuse reported. */
-static struct sim_model *model_of(const aclmdlDesc *modelDesc)
+static struct asim_model *model_of(const aclmdlDesc *modelDesc)
 {
-    const struct sim_desc *desc = sim_object_get(SIM_DESC, modelDesc);
+    const struct asim_desc *desc = asim_object_get(SIM_DESC, modelDesc);
     if (desc && !desc->model)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "the model desc is empty: aclmdlGetDesc first");
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "the model desc is empty: aclmdlGetDesc first");
     return desc ? desc->model : NULL;
 }
 
 /** One input or output; NULL with the misuse reported. */
-static const struct sim_port *port_of(const aclmdlDesc *modelDesc, size_t index, bool input)
+static const struct asim_port *port_of(const aclmdlDesc *modelDesc, size_t index, bool input)
 {
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model)
         return NULL;
     size_t n = input ? model->n_inputs : model->n_outputs;
     if (index < n)
         return input ? &model->inputs[index] : &model->outputs[index];
-    (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "there is no %s %zu: the model has %zu", input ? "input" : "output",
-                     index, n);
+    (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "there is no %s %zu: the model has %zu",
+                      input ? "input" : "output", index, n);
     return NULL;
 }
 
 size_t aclmdlGetNumInputs(aclmdlDesc *modelDesc)
 {
-    if (sim_enter(CALL_aclmdlGetNumInputs, SIM_INIT))
+    if (asim_enter(CALL_aclmdlGetNumInputs, SIM_INIT))
         return 0;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     size_t n = model ? model->n_inputs : 0;
-    return sim_leave(0) ? 0 : n;
+    return asim_leave(0) ? 0 : n;
 }
 
 size_t aclmdlGetNumOutputs(aclmdlDesc *modelDesc)
 {
-    if (sim_enter(CALL_aclmdlGetNumOutputs, SIM_INIT))
+    if (asim_enter(CALL_aclmdlGetNumOutputs, SIM_INIT))
         return 0;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     size_t n = model ? model->n_outputs : 0;
-    return sim_leave(0) ? 0 : n;
+    return asim_leave(0) ? 0 : n;
 }
 
 /** The getters that give one value of a port; `wrong` when there is none. */
-#define PORT_GETTER(type, name, constness, input, member, wrong)                 \
-    type name(constness aclmdlDesc *modelDesc, size_t index)                     \
-    {                                                                            \
-        if (sim_enter(CALL_##name, SIM_INIT))                                    \
-            return wrong;                                                        \
-        const struct sim_port *port = port_of(modelDesc, index, input);          \
-        type value = port ? port->member : (wrong);                              \
-        return sim_leave(0) ? (wrong) : value;                                   \
+#define PORT_GETTER(type, name, constness, input, member, wrong)         \
+    type name(constness aclmdlDesc *modelDesc, size_t index)             \
+    {                                                                    \
+        if (asim_enter(CALL_##name, SIM_INIT))                           \
+            return wrong;                                                \
+        const struct asim_port *port = port_of(modelDesc, index, input); \
+        type value = port ? port->member : (wrong);                      \
+        return asim_leave(0) ? (wrong) : value;                          \
     }
 
 PORT_GETTER(size_t, aclmdlGetInputSizeByIndex, , true, size, 0)
@@ -257,20 +262,20 @@ PORT_GETTER(aclDataType, aclmdlGetOutputDataType, const, false, type, ACL_DT_UND
 
 aclError aclmdlGetInputIndexByName(const aclmdlDesc *modelDesc, const char *name, size_t *index)
 {
-    int code = sim_enter(CALL_aclmdlGetInputIndexByName, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetInputIndexByName, SIM_INIT);
     if (code)
         return code;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model || !name || !index)
-        return sim_leave(model ? sim_misuse(ACL_ERROR_INVALID_PARAM, "the name, or the place, is NULL")
-                               : ACL_ERROR_INVALID_PARAM);
+        return asim_leave(model ? asim_misuse(ACL_ERROR_INVALID_PARAM, "the name, or the place, is NULL")
+                                : ACL_ERROR_INVALID_PARAM);
     for (size_t i = 0; i < model->n_inputs; i++) {
         if (strcmp(model->inputs[i].name, name) != 0)
             continue;
         *index = i;
-        return sim_leave(0);
+        return asim_leave(0);
     }
-    return sim_leave(sim_refuse(ACL_ERROR_INVALID_PARAM, "the model has no input named '%s'", name));
+    return asim_leave(asim_refuse(ACL_ERROR_INVALID_PARAM, "the model has no input named '%s'", name));
 }
 
 /* ---------------------------------------------------------------- dims */
@@ -285,9 +290,9 @@ static void fill_dims(aclmdlIODims *dims, const char *name, size_t rank, const i
 
 static int get_dims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims, bool input)
 {
-    const struct sim_port *port = port_of(modelDesc, index, input);
+    const struct asim_port *port = port_of(modelDesc, index, input);
     if (!port || !dims)
-        return port ? sim_misuse(ACL_ERROR_INVALID_PARAM, "the place for the dims is NULL")
+        return port ? asim_misuse(ACL_ERROR_INVALID_PARAM, "the place for the dims is NULL")
                     : ACL_ERROR_INVALID_PARAM;
     fill_dims(dims, port->name, port->rank, port->dims);
     return 0;
@@ -295,12 +300,12 @@ static int get_dims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dim
 
 aclError aclmdlGetInputDims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims)
 {
-    int code = sim_enter(CALL_aclmdlGetInputDims, SIM_INIT);
-    return code ? code : sim_leave(get_dims(modelDesc, index, dims, true));
+    int code = asim_enter(CALL_aclmdlGetInputDims, SIM_INIT);
+    return code ? code : asim_leave(get_dims(modelDesc, index, dims, true));
 }
 
 /** With static AIPP the dims of what is fed: images of so many bytes a row. */
-static void image_dims(const struct sim_model *model, size_t i, aclmdlIODims *dims)
+static void image_dims(const struct asim_model *model, size_t i, aclmdlIODims *dims)
 {
     const struct om_input *input = &model->om->inputs[i];
     struct aipp_source source = input->aipp_source;
@@ -316,29 +321,29 @@ static void image_dims(const struct sim_model *model, size_t i, aclmdlIODims *di
 
 aclError aclmdlGetInputDimsV2(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims)
 {
-    int code = sim_enter(CALL_aclmdlGetInputDimsV2, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetInputDimsV2, SIM_INIT);
     if (code)
         return code;
     code = get_dims(modelDesc, index, dims, true);
-    const struct sim_model *model = code ? NULL : model_of(modelDesc);
+    const struct asim_model *model = code ? NULL : model_of(modelDesc);
     if (model && model->inputs[index].of_model >= 0)
         image_dims(model, index, dims);
-    return sim_leave(code);
+    return asim_leave(code);
 }
 
 aclError aclmdlGetOutputDims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims)
 {
-    int code = sim_enter(CALL_aclmdlGetOutputDims, SIM_INIT);
-    return code ? code : sim_leave(get_dims(modelDesc, index, dims, false));
+    int code = asim_enter(CALL_aclmdlGetOutputDims, SIM_INIT);
+    return code ? code : asim_leave(get_dims(modelDesc, index, dims, false));
 }
 
 /** The gear in which an output is largest: what holds before one is set. */
-static size_t largest_gear(const struct sim_model *model, size_t output)
+static size_t largest_gear(const struct asim_model *model, size_t output)
 {
     size_t best = 0;
     size_t most = 0;
     for (size_t gear = 0; gear < model->om->n_gears; gear++) {
-        size_t bytes = sim_shape_bytes(&model->gear_outputs[gear * model->n_outputs + output], 1);
+        size_t bytes = asim_shape_bytes(&model->gear_outputs[gear * model->n_outputs + output], 1);
         if (bytes > most) {
             most = bytes;
             best = gear;
@@ -349,95 +354,96 @@ static size_t largest_gear(const struct sim_model *model, size_t output)
 
 aclError aclmdlGetCurOutputDims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims)
 {
-    int code = sim_enter(CALL_aclmdlGetCurOutputDims, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetCurOutputDims, SIM_INIT);
     if (code)
         return code;
     code = get_dims(modelDesc, index, dims, false);
     if (code)
-        return sim_leave(code);
-    const struct sim_model *model = model_of(modelDesc);
+        return asim_leave(code);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model->loaded)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_MODEL_ID, "model %u was unloaded before", model->id));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_MODEL_ID, "model %u was unloaded before", model->id));
     if (!model->om->n_gears)
-        return sim_leave(0);
+        return asim_leave(0);
     size_t gear = model->gear < 0 ? largest_gear(model, index) : (size_t)model->gear;
-    const struct sim_shape *shape = &model->gear_outputs[gear * model->n_outputs + index];
+    const struct asim_shape *shape = &model->gear_outputs[gear * model->n_outputs + index];
     fill_dims(dims, model->outputs[index].name, shape->rank, shape->dims);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 /* ---------------------------------------------------------------- gears */
 
 aclError aclmdlGetDynamicBatch(const aclmdlDesc *modelDesc, aclmdlBatch *batch)
 {
-    int code = sim_enter(CALL_aclmdlGetDynamicBatch, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetDynamicBatch, SIM_INIT);
     if (code)
         return code;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model || !batch)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     memset(batch, 0, sizeof *batch);
     if (model->om->mode != OM_DYNAMIC_BATCH)
-        return sim_leave(0);
+        return asim_leave(0);
     batch->batchCount = model->om->n_gears;
     for (size_t i = 0; i < batch->batchCount; i++)
         batch->batch[i] = (uint64_t)model->om->gears[i];
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlGetDynamicHW(const aclmdlDesc *modelDesc, size_t index, aclmdlHW *hw)
 {
-    int code = sim_enter(CALL_aclmdlGetDynamicHW, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetDynamicHW, SIM_INIT);
     if (code)
         return code;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model || !hw)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (index != SIZE_MAX)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu: -1 is wanted", index));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu: -1 is wanted", index));
     memset(hw, 0, sizeof *hw);
     if (model->om->mode != OM_DYNAMIC_IMAGE_SIZE)
-        return sim_leave(0);
+        return asim_leave(0);
     hw->hwCount = model->om->n_gears;
     for (size_t i = 0; i < hw->hwCount; i++) {
         hw->hw[i][0] = (uint64_t)model->om->gears[2 * i];
         hw->hw[i][1] = (uint64_t)model->om->gears[2 * i + 1];
     }
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
-static size_t dims_gears(const struct sim_model *model)
+static size_t dims_gears(const struct asim_model *model)
 {
     return model->om->mode == OM_DYNAMIC_DIMS ? model->om->n_gears : 0;
 }
 
 aclError aclmdlGetInputDynamicGearCount(const aclmdlDesc *modelDesc, size_t index, size_t *gearCount)
 {
-    int code = sim_enter(CALL_aclmdlGetInputDynamicGearCount, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetInputDynamicGearCount, SIM_INIT);
     if (code)
         return code;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model || !gearCount)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (index != SIZE_MAX)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu: -1 is wanted", index));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu: -1 is wanted", index));
     *gearCount = dims_gears(model);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlGetInputDynamicDims(const aclmdlDesc *modelDesc, size_t index, aclmdlIODims *dims,
                                    size_t gearCount)
 {
-    int code = sim_enter(CALL_aclmdlGetInputDynamicDims, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlGetInputDynamicDims, SIM_INIT);
     if (code)
         return code;
-    const struct sim_model *model = model_of(modelDesc);
+    const struct asim_model *model = model_of(modelDesc);
     if (!model || !dims)
-        return sim_leave(ACL_ERROR_INVALID_PARAM);
+        return asim_leave(ACL_ERROR_INVALID_PARAM);
     if (index != SIZE_MAX || gearCount < dims_gears(model))
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu and room for %zu: -1 and %zu are wanted",
-                                    index, gearCount, dims_gears(model)));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM,
+                                      "index %zu and room for %zu: -1 and %zu are wanted", index, gearCount,
+                                      dims_gears(model)));
     for (size_t i = 0; i < dims_gears(model); i++)
         fill_dims(&dims[i], "", model->om->gear_length, model->om->gears + i * model->om->gear_length);
-    return sim_leave(0);
+    return asim_leave(0);
 }

@@ -10,14 +10,14 @@
 #include <string.h>
 
 /** What is used beyond the backend's list of functions. */
-#define MORE_FUNCTIONS(X)                          \
-    X(core_read_model_from_memory_buffer)          \
-    X(model_reshape_by_port_indexes)               \
-    X(partial_shape_create_static)                 \
-    X(infer_request_get_output_tensor_by_index)    \
-    X(tensor_get_shape)                            \
-    X(tensor_get_element_type)                     \
-    X(tensor_data)                                 \
+#define MORE_FUNCTIONS(X)                       \
+    X(core_read_model_from_memory_buffer)       \
+    X(model_reshape_by_port_indexes)            \
+    X(partial_shape_create_static)              \
+    X(infer_request_get_output_tensor_by_index) \
+    X(tensor_get_shape)                         \
+    X(tensor_get_element_type)                  \
+    X(tensor_data)                              \
     X(shape_free)
 
 struct more {
@@ -48,9 +48,9 @@ struct engine {
 static const struct {
     enum aispipe_dtype dtype;
     ov_element_type_e type;
-} types[] = {{AISPIPE_FLOAT32, F32}, {AISPIPE_FLOAT16, F16}, {AISPIPE_INT8, I8},    {AISPIPE_INT32, I32},
-             {AISPIPE_UINT8, U8},    {AISPIPE_INT16, I16},   {AISPIPE_UINT16, U16}, {AISPIPE_UINT32, U32},
-             {AISPIPE_INT64, I64},   {AISPIPE_UINT64, U64},  {AISPIPE_FLOAT64, F64}, {AISPIPE_BOOL, BOOLEAN},
+} types[] = {{AISPIPE_FLOAT32, F32},  {AISPIPE_FLOAT16, F16}, {AISPIPE_INT8, I8},     {AISPIPE_INT32, I32},
+             {AISPIPE_UINT8, U8},     {AISPIPE_INT16, I16},   {AISPIPE_UINT16, U16},  {AISPIPE_UINT32, U32},
+             {AISPIPE_INT64, I64},    {AISPIPE_UINT64, U64},  {AISPIPE_FLOAT64, F64}, {AISPIPE_BOOL, BOOLEAN},
              {AISPIPE_BFLOAT16, BF16}};
 
 static enum aispipe_dtype from_ov(ov_element_type_e type)
@@ -123,7 +123,8 @@ void engine_convert(const void *from, enum aispipe_dtype from_type, void *to, en
 static int failed(struct aispipe_error *error, int code, const char *what, ov_status_e status)
 {
     const char *why = library.ov.get_last_err_msg ? OV->get_last_err_msg() : NULL;
-    int rc = aispipe_fail(error, code, "%s: OpenVINO error %d: %.300s", what, (int)status, why ? why : "no text");
+    int rc =
+        aispipe_fail(error, code, "%s: OpenVINO error %d: %.300s", what, (int)status, why ? why : "no text");
     if (why)
         OV->free(why);
     return rc;
@@ -134,9 +135,9 @@ static const char *resolve_more(void)
     void *handle = dlopen(OV->path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return "its library, again";
-#define X(name)                                                                  \
-    MORE->name = (__typeof__(MORE->name))dlsym(handle, "ov_" #name);             \
-    if (!MORE->name)                                                             \
+#define X(name)                                                      \
+    MORE->name = (__typeof__(MORE->name))dlsym(handle, "ov_" #name); \
+    if (!MORE->name)                                                 \
         return "ov_" #name;
     MORE_FUNCTIONS(X)
 #undef X
@@ -180,16 +181,18 @@ void engine_finish(void)
 static int build(struct engine *engine, struct aispipe_error *error)
 {
     const struct om_file *om = engine->om;
-    ov_status_e status = MORE->core_read_model_from_memory_buffer(library.core, om->onnx, om->onnx_bytes, NULL,
-                                                                  &engine->model);
+    ov_status_e status = MORE->core_read_model_from_memory_buffer(library.core, om->onnx, om->onnx_bytes,
+                                                                  NULL, &engine->model);
     if (status != OK)
         return failed(error, AISPIPE_MODEL, "the model cannot be read", status);
     size_t inputs = 0;
     size_t outputs = 0;
-    if (OV->model_inputs_size(engine->model, &inputs) != OK || OV->model_outputs_size(engine->model, &outputs) != OK ||
-        inputs != om->n_inputs || outputs != om->n_outputs)
-        return aispipe_fail(error, AISPIPE_MODEL, "the model has %zu inputs and %zu outputs, the settings %zu and %zu",
-                            inputs, outputs, om->n_inputs, om->n_outputs);
+    if (OV->model_inputs_size(engine->model, &inputs) != OK ||
+        OV->model_outputs_size(engine->model, &outputs) != OK || inputs != om->n_inputs ||
+        outputs != om->n_outputs)
+        return aispipe_fail(error, AISPIPE_MODEL,
+                            "the model has %zu inputs and %zu outputs, the settings %zu and %zu", inputs,
+                            outputs, om->n_inputs, om->n_outputs);
     status = OV->core_compile_model(library.core, engine->model, "CPU", 0, &engine->compiled);
     if (status == OK)
         status = OV->compiled_model_create_infer_request(engine->compiled, &engine->request);
@@ -284,8 +287,8 @@ int engine_infer_output(struct engine *engine, const struct engine_tensor *input
     int rc = shaped ? 0 : failed(error, AISPIPE_MODEL, "an output has no shape", status);
     bool ranked = shaped && shape.rank.min == shape.rank.max && shape.rank.max <= OM_MAX_RANK;
     if (shaped && !ranked)
-        rc = aispipe_fail(error, AISPIPE_MODEL, "output %zu has an unknown number of dimensions, or over %d", index,
-                          OM_MAX_RANK);
+        rc = aispipe_fail(error, AISPIPE_MODEL, "output %zu has an unknown number of dimensions, or over %d",
+                          index, OM_MAX_RANK);
     *output = (struct engine_tensor){.dtype = from_ov(type), .rank = ranked ? (int)shape.rank.max : 0};
     for (int i = 0; i < output->rank; i++)
         output->dims[i] = shape.dims[i].min == shape.dims[i].max ? shape.dims[i].max : -1;

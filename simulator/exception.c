@@ -17,25 +17,25 @@ static struct {
     struct rtExceptionInfo info;
     char operator[192];
     size_t n_inputs, n_outputs;
-    struct sim_tensor *tensors[2 * OM_MAX_TENSORS]; /**< inputs, then outputs */
+    struct asim_tensor *tensors[2 * OM_MAX_TENSORS]; /**< inputs, then outputs */
 } failed;
 
-void sim_exceptions_free(void)
+void asim_exceptions_free(void)
 {
     for (size_t i = 0; i < failed.n_inputs + failed.n_outputs; i++)
-        sim_tensor_free(failed.tensors[i]);
+        asim_tensor_free(failed.tensors[i]);
     memset(&failed, 0, sizeof failed);
 }
 
-static bool remember(const struct sim_model *model)
+static bool remember(const struct asim_model *model)
 {
     const struct om_file *om = model->om;
-    sim_exceptions_free();
+    asim_exceptions_free();
     (void)snprintf(failed.operator, sizeof failed.operator, "%s/operator", om->name);
     for (size_t i = 0; i < om->n_inputs + model->n_outputs; i++) {
         bool input = i < om->n_inputs;
-        const struct sim_port *port = input ? &model->inputs[i] : &model->outputs[i - om->n_inputs];
-        struct sim_tensor *tensor = sim_tensor_new(port->type, port->rank, port->dims, port->format);
+        const struct asim_port *port = input ? &model->inputs[i] : &model->outputs[i - om->n_inputs];
+        struct asim_tensor *tensor = asim_tensor_new(port->type, port->rank, port->dims, port->format);
         if (!tensor)
             return false;
         tensor->of_runtime = true;
@@ -47,7 +47,7 @@ static bool remember(const struct sim_model *model)
     return true;
 }
 
-void sim_raise_exception(const struct sim_model *model, const struct sim_stream *stream)
+void asim_raise_exception(const struct asim_model *model, const struct asim_stream *stream)
 {
     struct rtExceptionInfo info = {.task = ++sim.next_task,
                                    .stream = stream ? stream->id : 0,
@@ -58,14 +58,14 @@ void sim_raise_exception(const struct sim_model *model, const struct sim_stream 
     if (!remember(model) || !callback)
         return;
     failed.info = info;
-    struct sim_mark mark = sim_mark();
+    struct asim_mark mark = asim_mark();
     (void)pthread_mutex_unlock(&sim.lock);
     callback(&info);
     (void)pthread_mutex_lock(&sim.lock);
-    sim_return_to(mark);
+    asim_return_to(mark);
 }
 
-struct sim_tensor *sim_exception_tensor(const struct sim_tensor *first, size_t index)
+struct asim_tensor *asim_exception_tensor(const struct asim_tensor *first, size_t index)
 {
     size_t n = failed.n_inputs + failed.n_outputs;
     for (size_t i = 0; i < n; i++)
@@ -78,19 +78,19 @@ struct sim_tensor *sim_exception_tensor(const struct sim_tensor *first, size_t i
 
 aclError aclrtSetExceptionInfoCallback(aclrtExceptionInfoCallback callback)
 {
-    int code = sim_enter(CALL_aclrtSetExceptionInfoCallback, SIM_INIT);
+    int code = asim_enter(CALL_aclrtSetExceptionInfoCallback, SIM_INIT);
     if (code)
         return code;
     sim.exception_callback = callback;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
-#define INFO_GETTER(name, member)                       \
-    uint32_t name(const aclrtExceptionInfo *info)       \
-    {                                                   \
-        if (sim_enter(CALL_##name, SIM_INIT))           \
-            return ACL_EXCEPTION_UNKNOWN;               \
-        (void)sim_leave(0);                             \
+#define INFO_GETTER(name, member)                           \
+    uint32_t name(const aclrtExceptionInfo *info)           \
+    {                                                       \
+        if (asim_enter(CALL_##name, SIM_INIT))              \
+            return ACL_EXCEPTION_UNKNOWN;                   \
+        (void)asim_leave(0);                                \
         return info ? info->member : ACL_EXCEPTION_UNKNOWN; \
     }
 
@@ -104,24 +104,26 @@ aclError aclmdlCreateAndGetOpDesc(uint32_t deviceId, uint32_t streamId, uint32_t
                                   size_t opNameLen, aclTensorDesc **inputDesc, size_t *numInputs,
                                   aclTensorDesc **outputDesc, size_t *numOutputs)
 {
-    int code = sim_enter(CALL_aclmdlCreateAndGetOpDesc, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlCreateAndGetOpDesc, SIM_INIT);
     if (code)
         return code;
     if (!opName || !inputDesc || !numInputs || !outputDesc || !numOutputs)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "a place for an answer is NULL"));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "a place for an answer is NULL"));
     if (!failed.known || failed.info.device != deviceId || failed.info.stream != streamId ||
         failed.info.task != taskId)
-        return sim_leave(sim_refuse(ACL_ERROR_INVALID_PARAM, "no operator of device %u, stream %u, task %u failed",
-                                    deviceId, streamId, taskId));
+        return asim_leave(asim_refuse(ACL_ERROR_INVALID_PARAM,
+                                      "no operator of device %u, stream %u, task %u failed", deviceId,
+                                      streamId, taskId));
     if (strlen(failed.operator) >= opNameLen)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "the name takes %zu bytes, there is room for %zu",
-                                    strlen(failed.operator) + 1, opNameLen));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM,
+                                      "the name takes %zu bytes, there is room for %zu",
+                                      strlen(failed.operator) + 1, opNameLen));
     memcpy(opName, failed.operator, strlen(failed.operator) + 1);
     *numInputs = failed.n_inputs;
     *numOutputs = failed.n_outputs;
     *inputDesc = failed.n_inputs ? failed.tensors[0]->handle : NULL;
     *outputDesc = failed.n_outputs ? failed.tensors[failed.n_inputs]->handle : NULL;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 /* ---------------------------------------------------------------- dumps: switched, never written */
@@ -130,36 +132,36 @@ static bool dumping;
 
 aclError aclmdlInitDump(void)
 {
-    int code = sim_enter(CALL_aclmdlInitDump, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlInitDump, SIM_INIT);
     if (code)
         return code;
     if (dumping)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "called twice"));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called twice"));
     dumping = true;
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlSetDump(const char *dumpCfgPath)
 {
-    int code = sim_enter(CALL_aclmdlSetDump, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlSetDump, SIM_INIT);
     if (code)
         return code;
     if (!dumping || !dumpCfgPath)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump, or with NULL"));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump, or with NULL"));
     FILE *file = fopen(dumpCfgPath, "re");
     if (!file)
-        return sim_leave(sim_refuse(ACL_ERROR_INVALID_DUMP_CONFIG, "'%s' cannot be opened", dumpCfgPath));
+        return asim_leave(asim_refuse(ACL_ERROR_INVALID_DUMP_CONFIG, "'%s' cannot be opened", dumpCfgPath));
     (void)fclose(file);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlFinalizeDump(void)
 {
-    int code = sim_enter(CALL_aclmdlFinalizeDump, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlFinalizeDump, SIM_INIT | SIM_RELEASE);
     if (code)
         return code;
     if (!dumping)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump"));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump"));
     dumping = false;
-    return sim_leave(0);
+    return asim_leave(0);
 }

@@ -5,42 +5,45 @@
 #include <string.h>
 
 /** Writes the gear where a device would read it: into the buffer of the hidden input. */
-static int write_gear(struct sim_model *model, const struct sim_dataset *dataset, size_t gear)
+static int write_gear(struct asim_model *model, const struct asim_dataset *dataset, size_t gear)
 {
-    struct sim_piece piece = {.write = true};
-    const struct sim_port *port = &model->inputs[model->gear_input];
-    const struct sim_buffer *buffer = sim_object_get(SIM_BUFFER, dataset->buffers[model->gear_input]);
+    struct asim_piece piece = {.write = true};
+    const struct asim_port *port = &model->inputs[model->gear_input];
+    const struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataset->buffers[model->gear_input]);
     if (!buffer)
         return ACL_ERROR_INVALID_PARAM;
     if (buffer->size != port->size)
-        return sim_misuse(ACL_ERROR_INVALID_PARAM, "the buffer of '%s' has %zu bytes, wanted: %zu", port->name,
-                          buffer->size, port->size);
-    int code = sim_device_piece(buffer->data, buffer->size, model->device, port->name, &piece);
+        return asim_misuse(ACL_ERROR_INVALID_PARAM, "the buffer of '%s' has %zu bytes, wanted: %zu",
+                           port->name, buffer->size, port->size);
+    int code = asim_device_piece(buffer->data, buffer->size, model->device, port->name, &piece);
     if (!code)
         memcpy(piece.data, model->om->gears + gear * model->om->gear_length, piece.size);
     return code;
 }
 
-static int set_gear(uint32_t id, aclmdlDataset *dataset, size_t index, enum om_mode mode, const int64_t *values,
-                    size_t n)
+static int set_gear(uint32_t id, aclmdlDataset *dataset, size_t index, enum om_mode mode,
+                    const int64_t *values, size_t n)
 {
-    struct sim_model *model = sim_model_get(id);
-    struct sim_dataset *d = model ? sim_object_get(SIM_DATASET, dataset) : NULL;
+    struct asim_model *model = asim_model_get(id);
+    struct asim_dataset *d = model ? asim_object_get(SIM_DATASET, dataset) : NULL;
     if (!d)
         return model ? ACL_ERROR_INVALID_PARAM : ACL_ERROR_INVALID_MODEL_ID;
     if (model->om->mode != mode)
-        return sim_misuse(ACL_ERROR_MODEL_NOT_DYNAMIC, "the model was made for mode '%s'",
-                          om_mode_name(model->om->mode));
+        return asim_misuse(ACL_ERROR_MODEL_NOT_DYNAMIC, "the model was made for mode '%s'",
+                           om_mode_name(model->om->mode));
     if ((int)index != model->gear_input || index >= d->n)
-        return sim_misuse(ACL_ERROR_INVALID_PARAM, "index %zu: '%s' is input %d, the dataset has %zu buffers", index,
-                          ACL_DYNAMIC_TENSOR_NAME, model->gear_input, d->n);
+        return asim_misuse(ACL_ERROR_INVALID_PARAM,
+                           "index %zu: '%s' is input %d, the dataset has %zu buffers", index,
+                           ACL_DYNAMIC_TENSOR_NAME, model->gear_input, d->n);
     size_t gear = 0;
-    while (gear < model->om->n_gears &&
-           (n != model->om->gear_length || memcmp(model->om->gears + gear * n, values, n * sizeof *values) != 0))
+    while (
+        gear < model->om->n_gears &&
+        (n != model->om->gear_length || memcmp(model->om->gears + gear * n, values, n * sizeof *values) != 0))
         gear++;
     if (gear == model->om->n_gears)
-        return sim_refuse(ACL_ERROR_INVALID_PARAM, "the model has no such gear (%zu numbers, the first %lld)", n,
-                          n ? (long long)values[0] : 0);
+        return asim_refuse(ACL_ERROR_INVALID_PARAM,
+                           "the model has no such gear (%zu numbers, the first %lld)", n,
+                           n ? (long long)values[0] : 0);
     int code = write_gear(model, d, gear);
     if (code)
         return code;
@@ -53,27 +56,29 @@ static int set_gear(uint32_t id, aclmdlDataset *dataset, size_t index, enum om_m
 
 aclError aclmdlSetDynamicBatchSize(uint32_t modelId, aclmdlDataset *dataset, size_t index, uint64_t batchSize)
 {
-    int code = sim_enter(CALL_aclmdlSetDynamicBatchSize, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlSetDynamicBatchSize, SIM_INIT);
     return code ? code
-                : sim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_BATCH, (int64_t[]){(int64_t)batchSize}, 1));
+                : asim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_BATCH,
+                                      (int64_t[]){(int64_t)batchSize}, 1));
 }
 
 aclError aclmdlSetDynamicHWSize(uint32_t modelId, aclmdlDataset *dataset, size_t index, uint64_t height,
                                 uint64_t width)
 {
-    int code = sim_enter(CALL_aclmdlSetDynamicHWSize, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlSetDynamicHWSize, SIM_INIT);
     return code ? code
-                : sim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_IMAGE_SIZE,
-                                     (int64_t[]){(int64_t)height, (int64_t)width}, 2));
+                : asim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_IMAGE_SIZE,
+                                      (int64_t[]){(int64_t)height, (int64_t)width}, 2));
 }
 
 aclError aclmdlSetInputDynamicDims(uint32_t modelId, aclmdlDataset *dataset, size_t index,
                                    const aclmdlIODims *dims)
 {
-    int code = sim_enter(CALL_aclmdlSetInputDynamicDims, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlSetInputDynamicDims, SIM_INIT);
     if (code)
         return code;
     if (!dims || dims->dimCount > ACL_MAX_DIM_CNT)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "the dims are NULL, or more than %d", ACL_MAX_DIM_CNT));
-    return sim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_DIMS, dims->dims, dims->dimCount));
+        return asim_leave(
+            asim_misuse(ACL_ERROR_INVALID_PARAM, "the dims are NULL, or more than %d", ACL_MAX_DIM_CNT));
+    return asim_leave(set_gear(modelId, dataset, index, OM_DYNAMIC_DIMS, dims->dims, dims->dimCount));
 }

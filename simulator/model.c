@@ -6,13 +6,13 @@
 #include <string.h>
 
 static struct {
-    struct sim_model *all;
+    struct asim_model *all;
     uint32_t last_id;
 } models;
 
 /* ---------------------------------------------------------------- shapes and sizes */
 
-size_t sim_shape_bytes(const struct sim_shape *shape, size_t element)
+size_t asim_shape_bytes(const struct asim_shape *shape, size_t element)
 {
     size_t bytes = element;
     for (size_t i = 0; i < shape->rank; i++)
@@ -29,10 +29,10 @@ static size_t dims_before(const struct om_file *om, size_t input)
     return n;
 }
 
-struct sim_shape sim_model_input_shape(const struct om_file *om, size_t i, ptrdiff_t gear)
+struct asim_shape asim_model_input_shape(const struct om_file *om, size_t i, ptrdiff_t gear)
 {
     const struct om_input *input = &om->inputs[i];
-    struct sim_shape shape = {.rank = (size_t)input->rank};
+    struct asim_shape shape = {.rank = (size_t)input->rank};
     memcpy(shape.dims, input->dims, sizeof shape.dims);
     if (gear < 0)
         return shape;
@@ -51,7 +51,7 @@ struct sim_shape sim_model_input_shape(const struct om_file *om, size_t i, ptrdi
     return shape;
 }
 
-struct aipp_source sim_model_aipp_source(const struct om_file *om, size_t i, ptrdiff_t gear)
+struct aipp_source asim_model_aipp_source(const struct om_file *om, size_t i, ptrdiff_t gear)
 {
     struct aipp_source source = om->inputs[i].aipp_source;
     if (gear >= 0 && om->mode == OM_DYNAMIC_IMAGE_SIZE) {
@@ -61,34 +61,34 @@ struct aipp_source sim_model_aipp_source(const struct om_file *om, size_t i, ptr
     return source;
 }
 
-size_t sim_model_input_bytes(const struct om_file *om, size_t i, ptrdiff_t gear)
+size_t asim_model_input_bytes(const struct om_file *om, size_t i, ptrdiff_t gear)
 {
     const struct om_input *input = &om->inputs[i];
-    struct sim_shape shape = sim_model_input_shape(om, i, gear);
+    struct asim_shape shape = asim_model_input_shape(om, i, gear);
     if (input->aipp == OM_AIPP_DYNAMIC)
         return (size_t)input->aipp_bytes_most;
     if (input->aipp == OM_AIPP_STATIC) {
-        struct aipp_source source = sim_model_aipp_source(om, i, gear);
+        struct aipp_source source = asim_model_aipp_source(om, i, gear);
         return shape.rank && shape.dims[0] > 0 ? (size_t)shape.dims[0] * aipp_source_bytes(&source) : 0;
     }
-    return sim_shape_bytes(&shape, aispipe_dtype_size(input->dtype));
+    return asim_shape_bytes(&shape, aispipe_dtype_size(input->dtype));
 }
 
 /* ---------------------------------------------------------------- the list */
 
-struct sim_model *sim_model_get(uint32_t id)
+struct asim_model *asim_model_get(uint32_t id)
 {
-    for (struct sim_model *model = models.all; model; model = model->next)
+    for (struct asim_model *model = models.all; model; model = model->next)
         if (model->id == id && model->loaded)
             return model;
-    (void)sim_misuse(ACL_ERROR_INVALID_MODEL_ID, "there is no model %u%s", id,
-                     id && id <= models.last_id ? ": it was unloaded before" : "");
+    (void)asim_misuse(ACL_ERROR_INVALID_MODEL_ID, "there is no model %u%s", id,
+                      id && id <= models.last_id ? ": it was unloaded before" : "");
     return NULL;
 }
 
-static void destroy(struct sim_model *model)
+static void destroy(struct asim_model *model)
 {
-    for (struct sim_model **link = &models.all; *link; link = &(*link)->next)
+    for (struct asim_model **link = &models.all; *link; link = &(*link)->next)
         if (*link == model) {
             *link = model->next;
             break;
@@ -101,28 +101,28 @@ static void destroy(struct sim_model *model)
     free(model);
 }
 
-void sim_model_let_go(struct sim_model *model)
+void asim_model_let_go(struct asim_model *model)
 {
     if (--model->references == 0)
         destroy(model);
 }
 
-void sim_models_report_leaks(void)
+void asim_models_report_leaks(void)
 {
-    for (const struct sim_model *model = models.all; model; model = model->next) {
+    for (const struct asim_model *model = models.all; model; model = model->next) {
         char text[64];
         if (!model->loaded)
             continue;
         (void)snprintf(text, sizeof text, "model %u not unloaded", model->id);
-        sim_report("leak", text);
+        asim_report("leak", text);
     }
 }
 
-void sim_models_free_all(void)
+void asim_models_free_all(void)
 {
     void *desc;
-    while ((desc = sim_object_nth(SIM_DESC, 0))) {
-        sim_object_remove(((struct sim_desc *)desc)->handle);
+    while ((desc = asim_object_nth(SIM_DESC, 0))) {
+        asim_object_remove(((struct asim_desc *)desc)->handle);
         free(desc);
     }
     while (models.all)
@@ -142,9 +142,9 @@ static void needed(const struct om_file *om, size_t *work, size_t *weight)
 {
     *work = 512;
     for (size_t i = 0; i < om->n_inputs; i++) {
-        size_t most = sim_model_input_bytes(om, i, SIM_NO_GEAR);
+        size_t most = asim_model_input_bytes(om, i, SIM_NO_GEAR);
         for (size_t gear = 0; gear < om->n_gears; gear++) {
-            size_t bytes = sim_model_input_bytes(om, i, (ptrdiff_t)gear);
+            size_t bytes = asim_model_input_bytes(om, i, (ptrdiff_t)gear);
             most = bytes > most ? bytes : most;
         }
         *work += round_up(most);
@@ -162,9 +162,9 @@ static int code_of(int status)
 }
 
 /** Reads and compiles; takes seconds, without the lock. */
-static struct sim_model *prepare(const char *path, struct aispipe_error *error)
+static struct asim_model *prepare(const char *path, struct aispipe_error *error)
 {
-    struct sim_model *model = calloc(1, sizeof *model);
+    struct asim_model *model = calloc(1, sizeof *model);
     if (!model) {
         (void)aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
         return NULL;
@@ -174,7 +174,7 @@ static struct sim_model *prepare(const char *path, struct aispipe_error *error)
     if (!rc)
         rc = engine_open(model->om, &model->engine, error);
     if (!rc)
-        rc = sim_model_describe(model, error);
+        rc = asim_model_describe(model, error);
     if (!rc)
         return model;
     destroy(model);
@@ -182,38 +182,38 @@ static struct sim_model *prepare(const char *path, struct aispipe_error *error)
 }
 
 /** Where a model lives: memory of the program's, or the runtime's own. */
-static int place(const char *what, void *memory, size_t size, size_t wanted, struct sim_memory **used,
+static int place(const char *what, void *memory, size_t size, size_t wanted, struct asim_memory **used,
                  size_t *own)
 {
-    struct sim_piece piece = {.write = true};
-    int device = sim_current()->device;
+    struct asim_piece piece = {.write = true};
+    int device = asim_current()->device;
     if (!memory) {
-        int code = sim_memory_account(device, wanted, what);
+        int code = asim_memory_account(device, wanted, what);
         *own += code ? 0 : wanted;
         return code;
     }
-    int code = sim_device_piece(memory, size, device, what, &piece);
+    int code = asim_device_piece(memory, size, device, what, &piece);
     if (!code && size < wanted)
-        code = sim_misuse(ACL_ERROR_INVALID_PARAM, "%s has %zu bytes, aclmdlQuerySize wants %zu", what, size,
-                          wanted);
+        code = asim_misuse(ACL_ERROR_INVALID_PARAM, "%s has %zu bytes, aclmdlQuerySize wants %zu", what, size,
+                           wanted);
     if (!code)
         *used = piece.memory;
     return code;
 }
 
 /** The model is prepared: gives it an id, memory and a context. */
-static int adopt(struct sim_model *model, struct sim_context *context, const void *const memory[2],
+static int adopt(struct asim_model *model, struct asim_context *context, const void *const memory[2],
                  const size_t sizes[2])
 {
     size_t wanted[2];
-    struct sim_memory *used[2] = {NULL, NULL};
+    struct asim_memory *used[2] = {NULL, NULL};
     size_t own = 0;
     needed(model->om, &wanted[0], &wanted[1]);
     int code = place("work memory", (void *)memory[0], sizes[0], wanted[0], &used[0], &own);
     if (!code)
         code = place("weight memory", (void *)memory[1], sizes[1], wanted[1], &used[1], &own);
     if (code) {
-        sim_memory_give_back(context->device, own);
+        asim_memory_give_back(context->device, own);
         return code;
     }
     model->work = used[0];
@@ -236,14 +236,15 @@ static int adopt(struct sim_model *model, struct sim_context *context, const voi
 static int load(const char *path, uint32_t *id, const void *const memory[2], const size_t sizes[2])
 {
     struct aispipe_error error = {.message = ""};
-    struct sim_context *context = sim_current();
+    struct asim_context *context = asim_current();
     if (!path || !id)
-        return sim_misuse(ACL_ERROR_INVALID_PARAM, "the path, or the place for the id, is NULL");
+        return asim_misuse(ACL_ERROR_INVALID_PARAM, "the path, or the place for the id, is NULL");
     context->models++; /* so that it stays */
     (void)pthread_mutex_unlock(&sim.lock);
-    struct sim_model *model = prepare(path, &error);
+    struct asim_model *model = prepare(path, &error);
     (void)pthread_mutex_lock(&sim.lock);
-    int code = model ? adopt(model, context, memory, sizes) : sim_refuse(code_of(error.code), "%s", error.message);
+    int code =
+        model ? adopt(model, context, memory, sizes) : asim_refuse(code_of(error.code), "%s", error.message);
     if (!code) {
         *id = model->id;
         return 0;
@@ -256,59 +257,59 @@ static int load(const char *path, uint32_t *id, const void *const memory[2], con
 
 aclError aclmdlLoadFromFile(const char *modelPath, uint32_t *modelId)
 {
-    int code = sim_enter(CALL_aclmdlLoadFromFile, SIM_INIT | SIM_CONTEXT);
+    int code = asim_enter(CALL_aclmdlLoadFromFile, SIM_INIT | SIM_CONTEXT);
     return code ? code
-                : sim_leave(load(modelPath, modelId, (const void *const[2]){NULL, NULL}, (size_t[2]){0, 0}));
+                : asim_leave(load(modelPath, modelId, (const void *const[2]){NULL, NULL}, (size_t[2]){0, 0}));
 }
 
 aclError aclmdlLoadFromFileWithMem(const char *modelPath, uint32_t *modelId, void *workPtr, size_t workSize,
                                    void *weightPtr, size_t weightSize)
 {
-    int code = sim_enter(CALL_aclmdlLoadFromFileWithMem, SIM_INIT | SIM_CONTEXT);
+    int code = asim_enter(CALL_aclmdlLoadFromFileWithMem, SIM_INIT | SIM_CONTEXT);
     return code ? code
-                : sim_leave(load(modelPath, modelId, (const void *const[2]){workPtr, weightPtr},
-                                 (size_t[2]){workSize, weightSize}));
+                : asim_leave(load(modelPath, modelId, (const void *const[2]){workPtr, weightPtr},
+                                  (size_t[2]){workSize, weightSize}));
 }
 
 aclError aclmdlQuerySize(const char *fileName, size_t *workSize, size_t *weightSize)
 {
     struct aispipe_error error = {.message = ""};
     struct om_file *om = NULL;
-    int code = sim_enter(CALL_aclmdlQuerySize, SIM_INIT);
+    int code = asim_enter(CALL_aclmdlQuerySize, SIM_INIT);
     if (code)
         return code;
     if (!fileName || !workSize || !weightSize)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM, "the path, or a place for a size, is NULL"));
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "the path, or a place for a size, is NULL"));
     int rc = om_read(fileName, &om, &error);
     if (rc)
-        return sim_leave(sim_refuse(code_of(rc), "%s", error.message));
+        return asim_leave(asim_refuse(code_of(rc), "%s", error.message));
     needed(om, workSize, weightSize);
     om_free(om);
-    return sim_leave(0);
+    return asim_leave(0);
 }
 
 aclError aclmdlUnload(uint32_t modelId)
 {
-    int code = sim_enter(CALL_aclmdlUnload, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlUnload, SIM_INIT | SIM_RELEASE);
     if (code)
         return code;
-    struct sim_model *model = sim_model_get(modelId);
+    struct asim_model *model = asim_model_get(modelId);
     if (!model)
-        return sim_leave(ACL_ERROR_INVALID_MODEL_ID);
+        return asim_leave(ACL_ERROR_INVALID_MODEL_ID);
     if (model->queued)
-        return sim_leave(sim_misuse(ACL_ERROR_INVALID_PARAM,
-                                    "model %u is named by an execution that is not done", modelId));
-    if (model->context != sim_current())
-        code = sim_misuse(ACL_ERROR_RT_PARAM_INVALID,
-                          "model %u was loaded in another context than this thread's current one", modelId);
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM,
+                                      "model %u is named by an execution that is not done", modelId));
+    if (model->context != asim_current())
+        code = asim_misuse(ACL_ERROR_RT_PARAM_INVALID,
+                           "model %u was loaded in another context than this thread's current one", modelId);
     model->loaded = false;
     model->context->models--;
     model->context = NULL;
-    sim_memory_give_back(model->device, model->own_bytes);
+    asim_memory_give_back(model->device, model->own_bytes);
     if (model->work)
         model->work->models--;
     if (model->weight)
         model->weight->models--;
-    sim_model_let_go(model);
-    return sim_leave(code);
+    asim_model_let_go(model);
+    return asim_leave(code);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Handles: place in a table and how often that place was used, in one number that is no address. */
-#include "sim.h"
+#include "asim.h"
 
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@ enum { PLACE_BITS = 20, USE_BITS = 24 };
 #define HANDLE_BASE ((uintptr_t)0xac1 << 48)
 
 struct place {
-    enum sim_kind kind;
+    enum asim_kind kind;
     uint32_t use;
     void *object;
 };
@@ -21,11 +21,11 @@ static struct {
 } table;
 
 static const char *const kinds[] = {
-    [SIM_NOTHING] = "nothing",     [SIM_CONTEXT_OBJECT] = "context",        [SIM_STREAM] = "stream",
-    [SIM_EVENT] = "event",         [SIM_DATASET] = "dataset",               [SIM_BUFFER] = "data buffer",
-    [SIM_TENSOR] = "tensor desc", [SIM_DESC] = "model desc", [SIM_AIPP] = "AIPP settings"};
+    [SIM_NOTHING] = "nothing",    [SIM_CONTEXT_OBJECT] = "context", [SIM_STREAM] = "stream",
+    [SIM_EVENT] = "event",        [SIM_DATASET] = "dataset",        [SIM_BUFFER] = "data buffer",
+    [SIM_TENSOR] = "tensor desc", [SIM_DESC] = "model desc",        [SIM_AIPP] = "AIPP settings"};
 
-const char *sim_kind_name(enum sim_kind kind)
+const char *asim_kind_name(enum asim_kind kind)
 {
     return kinds[kind];
 }
@@ -43,7 +43,7 @@ static bool grow(void)
     return true;
 }
 
-void *sim_object_add(enum sim_kind kind, void *object)
+void *asim_object_add(enum asim_kind kind, void *object)
 {
     size_t i = table.first_free;
     while (i < table.n && table.places[i].kind != SIM_NOTHING)
@@ -72,33 +72,33 @@ static struct place *find(const void *handle, bool *same)
     return &table.places[i];
 }
 
-void *sim_object_find(enum sim_kind kind, const void *handle)
+void *asim_object_find(enum asim_kind kind, const void *handle)
 {
     bool same = false;
     const struct place *place = find(handle, &same);
     return place && same && place->kind == kind ? place->object : NULL;
 }
 
-void *sim_object_get(enum sim_kind kind, const void *handle)
+void *asim_object_get(enum asim_kind kind, const void *handle)
 {
     bool same = false;
     const struct place *place = find(handle, &same);
     if (!handle)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "the %s is NULL", kinds[kind]);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "the %s is NULL", kinds[kind]);
     else if (!place)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "%p is no %s: the runtime never gave it out", handle,
-                         kinds[kind]);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "%p is no %s: the runtime never gave it out", handle,
+                          kinds[kind]);
     else if (!same)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "%s %p was destroyed before", kinds[kind], handle);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "%s %p was destroyed before", kinds[kind], handle);
     else if (place->kind != kind)
-        (void)sim_misuse(ACL_ERROR_INVALID_PARAM, "%p is a %s, wanted: a %s", handle, kinds[place->kind],
-                         kinds[kind]);
+        (void)asim_misuse(ACL_ERROR_INVALID_PARAM, "%p is a %s, wanted: a %s", handle, kinds[place->kind],
+                          kinds[kind]);
     else
         return place->object;
     return NULL;
 }
 
-void sim_object_remove(const void *handle)
+void asim_object_remove(const void *handle)
 {
     bool same = false;
     struct place *place = find(handle, &same);
@@ -110,7 +110,7 @@ void sim_object_remove(const void *handle)
         table.first_free = (size_t)(place - table.places);
 }
 
-void *sim_object_nth(enum sim_kind kind, size_t n)
+void *asim_object_nth(enum asim_kind kind, size_t n)
 {
     for (size_t i = 0; i < table.n; i++)
         if (table.places[i].kind == kind && n-- == 0)
@@ -118,15 +118,15 @@ void *sim_object_nth(enum sim_kind kind, size_t n)
     return NULL;
 }
 
-size_t sim_object_count(enum sim_kind kind)
+size_t asim_object_count(enum asim_kind kind)
 {
     size_t n = 0;
-    while (sim_object_nth(kind, n))
+    while (asim_object_nth(kind, n))
         n++;
     return n;
 }
 
-void sim_objects_free(void)
+void asim_objects_free(void)
 {
     free(table.places);
     table.places = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 
-#include "sim.h"
+#include "asim.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 /** Where values go, and where complaints go. */
 struct reader {
-    struct sim_settings *settings;
+    struct asim_settings *settings;
     char *reason;
     size_t capacity;
 };
@@ -37,19 +37,19 @@ static int whole(struct reader *reader, const char *name, double value, double m
 static int find_call(const char *name, size_t length)
 {
     for (int call = 0; call < SIM_N_CALLS; call++)
-        if (strlen(sim_call_name(call)) == length && strncmp(sim_call_name(call), name, length) == 0)
+        if (strlen(asim_call_name(call)) == length && strncmp(asim_call_name(call), name, length) == 0)
             return call;
     return -1;
 }
 
 static int add_fault(struct reader *reader, int call, const char *name, double n, double code)
 {
-    struct sim_settings *settings = reader->settings;
+    struct asim_settings *settings = reader->settings;
     if (call < 0)
         return wrong(reader, "fault: there is no call named '%s'", name);
     if (settings->n_faults == SIM_MOST_FAULTS)
         return wrong(reader, "fault: at most %d can be set", SIM_MOST_FAULTS);
-    struct sim_fault *fault = &settings->faults[settings->n_faults];
+    struct asim_fault *fault = &settings->faults[settings->n_faults];
     uint64_t number = 0;
     if (whole(reader, "fault: n", n, 1e15, &fault->n) || whole(reader, "fault: code", code, 1e9, &number))
         return -1;
@@ -88,7 +88,7 @@ static int read_faults(struct reader *reader, const char *text)
 
 static int set_number(struct reader *reader, const char *name, double value, bool *known)
 {
-    struct sim_settings *s = reader->settings;
+    struct asim_settings *s = reader->settings;
     uint64_t devices = s->devices;
     *known = true;
     if (strcmp(name, "devices") == 0) {
@@ -102,7 +102,7 @@ static int set_number(struct reader *reader, const char *name, double value, boo
         return whole(reader, name, value, 1e15, &s->exception);
     struct {
         const char *name;
-        struct sim_speed *speed;
+        struct asim_speed *speed;
     } speeds[] = {{"h2d", &s->h2d}, {"compute", &s->compute}, {"d2h", &s->d2h}};
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++) {
         size_t length = strlen(speeds[i].name);
@@ -121,9 +121,9 @@ static int set_number(struct reader *reader, const char *name, double value, boo
     return 0;
 }
 
-static const char *const numbers[] = {"devices",    "memory",            "exception",
-                                      "h2d_us",     "h2d_bytes_per_s",   "d2h_us",
-                                      "compute_us", "d2h_bytes_per_s",   "compute_bytes_per_s"};
+static const char *const numbers[] = {"devices",    "memory",          "exception",
+                                      "h2d_us",     "h2d_bytes_per_s", "d2h_us",
+                                      "compute_us", "d2h_bytes_per_s", "compute_bytes_per_s"};
 
 /** AISPIPE_ACLSIM_H2D_US for "h2d_us". */
 static const char *environment(const char *name)
@@ -177,7 +177,7 @@ static int read_fault_object(struct reader *reader, const cJSON *item)
 
 static int read_item(struct reader *reader, const cJSON *item)
 {
-    struct sim_settings *s = reader->settings;
+    struct asim_settings *s = reader->settings;
     bool known = false;
     if (cJSON_IsNumber(item) && set_number(reader, item->string, item->valuedouble, &known))
         return -1;
@@ -185,9 +185,7 @@ static int read_item(struct reader *reader, const cJSON *item)
         return 0;
     if (strcmp(item->string, "faults") == 0 && cJSON_IsArray(item)) {
         const cJSON *fault;
-        cJSON_ArrayForEach(fault, item)
-            if (read_fault_object(reader, fault))
-                return -1;
+        cJSON_ArrayForEach(fault, item) if (read_fault_object(reader, fault)) return -1;
         return 0;
     }
     if (cJSON_IsString(item) && strcmp(item->string, "report") == 0)
@@ -202,7 +200,8 @@ static int read_config(struct reader *reader, const char *path)
     char text[65536];
     FILE *file = fopen(path, "re");
     if (!file)
-        return wrong(reader, "settings '%s' (AISPIPE_ACLSIM_CONFIG) cannot be opened: %s", path, strerror(errno));
+        return wrong(reader, "settings '%s' (AISPIPE_ACLSIM_CONFIG) cannot be opened: %s", path,
+                     strerror(errno));
     size_t length = fread(text, 1, sizeof text - 1, file);
     bool whole_file = length < sizeof text - 1 && !ferror(file);
     (void)fclose(file);
@@ -210,16 +209,17 @@ static int read_config(struct reader *reader, const char *path)
     cJSON *root = whole_file ? cJSON_Parse(text) : NULL;
     int rc = 0;
     if (!cJSON_IsObject(root))
-        rc = wrong(reader, "settings '%s' (AISPIPE_ACLSIM_CONFIG): not a JSON object of at most 64 KiB", path);
+        rc =
+            wrong(reader, "settings '%s' (AISPIPE_ACLSIM_CONFIG): not a JSON object of at most 64 KiB", path);
     for (const cJSON *item = rc ? NULL : root->child; item && !rc; item = item->next)
         rc = read_item(reader, item);
     cJSON_Delete(root);
     return rc;
 }
 
-int sim_settings_read(struct sim_settings *settings, char *reason, size_t capacity)
+int asim_settings_read(struct asim_settings *settings, char *reason, size_t capacity)
 {
-    *settings = (struct sim_settings){.devices = 1, .memory = (uint64_t)32 << 30};
+    *settings = (struct asim_settings){.devices = 1, .memory = (uint64_t)32 << 30};
     struct reader reader = {.settings = settings, .reason = reason, .capacity = capacity};
     const char *config = getenv("AISPIPE_ACLSIM_CONFIG");
     if (config && *config && read_config(&reader, config))

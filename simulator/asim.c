@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The way into every call and out of it, and what is said about failures. */
-#include "sim.h"
+#include "asim.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct sim_state sim = {.lock = PTHREAD_MUTEX_INITIALIZER, .events = PTHREAD_COND_INITIALIZER};
+struct asim_state sim = {.lock = PTHREAD_MUTEX_INITIALIZER, .events = PTHREAD_COND_INITIALIZER};
 
 static const char *const call_names[] = {
 #define X(result, name, parameters) #name,
@@ -17,41 +17,41 @@ static const char *const call_names[] = {
 
 /** What this thread's calls left behind. */
 static __thread struct {
-    enum sim_call call;
+    enum asim_call call;
     int fault; /* of a call that releases: reported on the way out */
     bool pending;
     char message[1024];
     char returned[1024];
 } mine;
 
-const char *sim_call_name(enum sim_call call)
+const char *asim_call_name(enum asim_call call)
 {
     return call_names[call];
 }
 
-void sim_act_as(enum sim_call call)
+void asim_act_as(enum asim_call call)
 {
     mine.call = call;
 }
 
-struct sim_mark sim_mark(void)
+struct asim_mark asim_mark(void)
 {
-    return (struct sim_mark){.call = mine.call, .fault = mine.fault};
+    return (struct asim_mark){.call = mine.call, .fault = mine.fault};
 }
 
-void sim_return_to(struct sim_mark mark)
+void asim_return_to(struct asim_mark mark)
 {
     mine.call = mark.call;
     mine.fault = mark.fault;
 }
 
-void sim_set_message(const char *text)
+void asim_set_message(const char *text)
 {
     (void)snprintf(mine.message, sizeof mine.message, "%s", text);
     mine.pending = true;
 }
 
-const char *sim_message(void)
+const char *asim_message(void)
 {
     if (!mine.pending)
         return NULL;
@@ -68,7 +68,7 @@ static void say(const char *format, va_list args)
     mine.pending = true;
 }
 
-int sim_refuse(int code, const char *format, ...)
+int asim_refuse(int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -77,13 +77,13 @@ int sim_refuse(int code, const char *format, ...)
     return code;
 }
 
-int sim_misuse(int code, const char *format, ...)
+int asim_misuse(int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     say(format, args);
     va_end(args);
-    sim_report("misuse", mine.message);
+    asim_report("misuse", mine.message);
     return code;
 }
 
@@ -95,17 +95,17 @@ static int make_ready(void)
     char reason[512];
     if (sim.ready)
         return 0;
-    if (sim_settings_read(&sim.settings, reason, sizeof reason))
-        return sim_refuse(ACL_ERROR_INVALID_PARAM, "the simulator's settings are wrong: %s", reason);
-    sim_report_open();
+    if (asim_settings_read(&sim.settings, reason, sizeof reason))
+        return asim_refuse(ACL_ERROR_INVALID_PARAM, "the simulator's settings are wrong: %s", reason);
+    asim_report_open();
     sim.ready = true;
     return 0;
 }
 
-static int fault_of(enum sim_call call)
+static int fault_of(enum asim_call call)
 {
     for (size_t i = 0; i < sim.settings.n_faults; i++) {
-        const struct sim_fault *fault = &sim.settings.faults[i];
+        const struct asim_fault *fault = &sim.settings.faults[i];
         if (fault->call == (int)call && fault->n == sim.calls[call])
             return fault->code;
     }
@@ -115,15 +115,16 @@ static int fault_of(enum sim_call call)
 static int check_needs(unsigned needs)
 {
     if ((needs & SIM_INIT) && !sim.initialised)
-        return sim_misuse(ACL_ERROR_UNINITIALIZE, "called %s",
-                          sim.finalised ? "after aclFinalize" : "before aclInit");
-    if ((needs & SIM_CONTEXT) && !sim_current())
-        return sim_misuse(ACL_ERROR_RT_CONTEXT_NULL,
-                          "this thread has no current context: aclrtSetCurrentContext (or aclrtSetDevice) first");
+        return asim_misuse(ACL_ERROR_UNINITIALIZE, "called %s",
+                           sim.finalised ? "after aclFinalize" : "before aclInit");
+    if ((needs & SIM_CONTEXT) && !asim_current())
+        return asim_misuse(
+            ACL_ERROR_RT_CONTEXT_NULL,
+            "this thread has no current context: aclrtSetCurrentContext (or aclrtSetDevice) first");
     return 0;
 }
 
-int sim_enter(enum sim_call call, unsigned needs)
+int asim_enter(enum asim_call call, unsigned needs)
 {
     (void)pthread_mutex_lock(&sim.lock);
     mine.call = call;
@@ -134,18 +135,18 @@ int sim_enter(enum sim_call call, unsigned needs)
         code = check_needs(needs);
     }
     if (!code && (mine.fault = fault_of(call)) != 0 && !(needs & SIM_RELEASE))
-        code = sim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
-                          (unsigned long long)sim.calls[call]);
+        code = asim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
+                           (unsigned long long)sim.calls[call]);
     if (code)
         (void)pthread_mutex_unlock(&sim.lock);
     return code;
 }
 
-int sim_leave(int code)
+int asim_leave(int code)
 {
     if (!code && mine.fault)
-        code = sim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
-                          (unsigned long long)sim.calls[mine.call]);
+        code = asim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
+                           (unsigned long long)sim.calls[mine.call]);
     (void)pthread_mutex_unlock(&sim.lock);
     return code;
 }
@@ -161,13 +162,13 @@ static void append(const char *path, const char *text, size_t length)
         (void)close(fd);
 }
 
-void sim_report_open(void)
+void asim_report_open(void)
 {
     if (*sim.settings.report)
         append(sim.settings.report, "", 0);
 }
 
-void sim_report(const char *what, const char *text)
+void asim_report(const char *what, const char *text)
 {
     char line[1100];
     int length = snprintf(line, sizeof line, "%s: %s\n", what, text);
@@ -178,7 +179,7 @@ void sim_report(const char *what, const char *text)
         append(sim.settings.report, line, strlen(line));
 }
 
-void sim_write_calls(void)
+void asim_write_calls(void)
 {
     if (!*sim.settings.calls)
         return;
