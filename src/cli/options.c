@@ -38,7 +38,7 @@ static const char *const progress_choices[] = {
     [PROGRESS_NEVER] = "never",
     NULL,
 };
-static const char *const backend_choices[] = {"auto", "openvino", "sim", NULL};
+static const char *const backend_choices[] = {"auto", "openvino", "sim", "trtexec", NULL};
 
 const char *const option_group_names[OPTION_GROUPS] = {
     [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",         [GROUP_OUTPUT] = "Output",
@@ -83,7 +83,8 @@ const struct option_spec option_table[] = {
      .group = GROUP_ENGINE,
      .metavar = "NAME",
      .choices = backend_choices,
-     .help = "The engine that executes the model. auto takes the one that the model's file name calls for.",
+     .help = "The engine that executes the model. auto takes the one that the model's file name calls for. "
+             "trtexec starts TensorRT's tool of that name; see --perf.",
      .offset = FIELD(const char *, backend)},
     {.name = "device",
      .aliases = {"-d"},
@@ -283,6 +284,15 @@ const struct option_spec option_table[] = {
      .metavar = "BOOL",
      .help = "Also prints the times of transfers to and from the device.",
      .offset = FIELD(bool, display_all_summary)},
+
+    {.name = "perf",
+     .kind = OPTION_BOOL,
+     .group = GROUP_MEASURING,
+     .metavar = "BOOL",
+     .help =
+         "With --backend trtexec: measures the .onnx model with TensorRT's trtexec, shows its log and stores "
+         "the figures. --loop, --warmup_count, --device and --batchsize are handed on.",
+     .offset = FIELD(bool, perf)},
 
     {.name = "debug",
      .kind = OPTION_BOOL,

@@ -28,6 +28,7 @@ struct options {
     bool debug;
     int run_mode; /**< enum run_mode */
     bool display_all_summary;
+    bool perf;
     uint64_t loop;
     uint64_t warmup_count;
     uint64_t device;
