@@ -233,6 +233,10 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
             error, AISPIPE_INVALID,
             "option --model: '%s' is not an .onnx file, the only kind that --backend trtexec takes",
             show(&shown, options->model));
+    if (options->energy_consumption)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --energy_consumption is not measured with --backend trtexec; leave it out");
     if (options->input)
         return aispipe_fail(
             error, AISPIPE_INVALID,

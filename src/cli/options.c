@@ -285,6 +285,21 @@ const struct option_spec option_table[] = {
      .help = "Also prints the times of transfers to and from the device.",
      .offset = FIELD(bool, display_all_summary)},
 
+    {.name = "energy_consumption",
+     .aliases = {"-ec"},
+     .kind = OPTION_BOOL,
+     .group = GROUP_MEASURING,
+     .metavar = "BOOL",
+     .help = "Also measures the joules of the run: of each NPU of --npu_id where npu-smi is installed, "
+             "otherwise of the machine's processors and memory.",
+     .offset = FIELD(bool, energy_consumption)},
+    {.name = "npu_id",
+     .kind = OPTION_NUMBERS,
+     .group = GROUP_MEASURING,
+     .metavar = "ID[,ID...]",
+     .max = 2048,
+     .help = "The NPUs whose energy --energy_consumption measures, by npu-smi's numbers.",
+     .offset = FIELD(struct number_list, npu_id)},
     {.name = "perf",
      .kind = OPTION_BOOL,
      .group = GROUP_MEASURING,
@@ -346,6 +361,11 @@ const char *option_accepts(const struct option_spec *spec, char *text, size_t ca
     case OPTION_NUMBER:
         (void)snprintf(text, capacity, "a whole number %" PRIu64 "–%" PRIu64, spec->min, spec->max);
         return text;
+    case OPTION_NUMBERS:
+        (void)snprintf(text, capacity,
+                       "whole numbers %" PRIu64 "–%" PRIu64 " joined by ',', at most %d of them", spec->min,
+                       spec->max, NUMBER_LIST_MAX);
+        return text;
     case OPTION_CHOICE:
     case OPTION_NAME:
         return join_choices(spec->choices, " or ", text, capacity);
@@ -384,7 +404,7 @@ const char *option_values(const struct option_spec *spec, char *text, size_t cap
     text[0] = '\0';
     if (spec->kind == OPTION_CHOICE || spec->kind == OPTION_NAME)
         return join_choices(spec->choices, ", ", text, capacity);
-    if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_DEPTHS)
+    if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_NUMBERS || spec->kind == OPTION_DEPTHS)
         (void)snprintf(text, capacity, "%" PRIu64 "–%" PRIu64, spec->min, spec->max);
     return text;
 }
@@ -398,7 +418,7 @@ const char *option_default(const struct option_spec *spec, char *text, size_t ca
         (void)snprintf(text, capacity, "default %s", spec->default_words);
     else if (spec->kind == OPTION_CHOICE || spec->kind == OPTION_NAME)
         (void)snprintf(text, capacity, "default %s", spec->choices[spec->initial]);
-    else if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_BOOL)
+    else if (spec->kind == OPTION_NUMBER || spec->kind == OPTION_NUMBERS || spec->kind == OPTION_BOOL)
         (void)snprintf(text, capacity, "default %" PRIu64, spec->initial);
     return text;
 }

@@ -14,6 +14,13 @@ enum run_mode { RUN_MODE_ARRAY, RUN_MODE_FILES, RUN_MODE_TENSOR, RUN_MODE_FULL }
 enum pure_data { PURE_DATA_ZERO, PURE_DATA_RANDOM };
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+/** Numbers joined by ','. */
+#define NUMBER_LIST_MAX 64
+struct number_list {
+    size_t count;
+    uint64_t values[NUMBER_LIST_MAX];
+};
+
 /** What the command line said. Strings point into argv. A field's default is in the table. */
 struct options {
     const char *model;
@@ -29,6 +36,8 @@ struct options {
     int run_mode; /**< enum run_mode */
     bool display_all_summary;
     bool perf;
+    bool energy_consumption;
+    struct number_list npu_id; /**< never empty */
     uint64_t loop;
     uint64_t warmup_count;
     uint64_t device;

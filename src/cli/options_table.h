@@ -22,6 +22,7 @@ enum option_kind {
     OPTION_DIRECTORY, /**< const char *: a directory, or nothing yet */
     OPTION_SUBPATH,   /**< const char *: a relative path without ".." */
     OPTION_KEY_VALUE, /**< const char ** and a count: may be given many times */
+    OPTION_NUMBERS,   /**< struct number_list: each min to max, joined by ',' */
     OPTION_DEPTHS,    /**< uint64_t[AISPIPE_STAGES], each min to max: N, or stage=N,… */
 };
 

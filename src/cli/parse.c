@@ -58,6 +58,7 @@ static void set_default(struct options *options, const struct option_spec *spec)
 {
     int index = (int)spec->initial;
     bool on = spec->initial != 0;
+    struct number_list list = {.count = 1, .values = {spec->initial}};
     switch (spec->kind) {
     case OPTION_FLAG:
     case OPTION_BOOL:
@@ -65,6 +66,9 @@ static void set_default(struct options *options, const struct option_spec *spec)
         return;
     case OPTION_NUMBER:
         set_field(options, spec, &spec->initial, sizeof spec->initial);
+        return;
+    case OPTION_NUMBERS:
+        set_field(options, spec, &list, sizeof list);
         return;
     case OPTION_CHOICE:
         set_field(options, spec, &index, sizeof index);
@@ -123,6 +127,23 @@ static int take_number(const struct parser *parser, const struct given *given)
             parser->error, AISPIPE_INVALID, "%s: '%s' is a list, and a run uses one device; give %s",
             given->label, show(&value, given->value), option_accepts(given->spec, accepted, sizeof accepted));
     return refuse(parser, given);
+}
+
+static int take_numbers(const struct parser *parser, const struct given *given)
+{
+    struct number_list list = {0};
+    for (const char *text = given->value;; text++) {
+        size_t length = strcspn(text, ",");
+        if (list.count == NUMBER_LIST_MAX ||
+            !number_in_range(given->spec, text, length, &list.values[list.count]))
+            return refuse(parser, given);
+        list.count++;
+        text += length;
+        if (!*text)
+            break;
+    }
+    set_field(parser->options, given->spec, &list, sizeof list);
+    return 0;
 }
 
 static bool read_bool(const char *text, bool *value)
@@ -249,6 +270,8 @@ static int take_value(const struct parser *parser, const struct given *given)
         return take_bool(parser, given);
     case OPTION_NUMBER:
         return take_number(parser, given);
+    case OPTION_NUMBERS:
+        return take_numbers(parser, given);
     case OPTION_CHOICE:
     case OPTION_NAME:
         return take_choice(parser, given);

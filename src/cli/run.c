@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/energy.h"
 #include "cli/interrupt.h"
 #include "cli/output_dir.h"
 #include "clock.h"
@@ -30,7 +31,8 @@ struct job {
     struct file_sink *sink;
     struct aispipe_pipeline *pipeline;
     struct progress progress;
-    bool began; /* errors from here on are those of a run, not of what it was asked to do */
+    struct energy *energy; /* NULL: not measured */
+    bool began;            /* errors from here on are those of a run, not of what it was asked to do */
 };
 
 /* ------------------------------------------------------------------ model */
@@ -221,9 +223,11 @@ static size_t output_path(void *context, uint64_t sample, size_t index, char *pa
 static int summarise(struct job *job, int argc, char *const *argv, struct aispipe_error *error)
 {
     struct summary summary;
+    const struct summary_energy *energy = energy_stop(job->energy); /* first: the run is over now */
     int rc = summary_collect(job->pipeline, batchsize(job), &summary, error);
     if (rc)
         return rc;
+    summary.energy = energy;
     summary_print(&summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;
@@ -264,12 +268,19 @@ static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_
     rc = open_pipeline(job, error);
     if (rc)
         return rc;
+    if (job->options->energy_consumption)
+        rc = energy_open(job->options->npu_id.values, job->options->npu_id.count, &job->log, &job->energy,
+                         error);
+    if (rc)
+        return rc;
     interrupt_guard(&job->interrupt, job->pipeline);
     job->began = true;
     /* Before any thread may log. */
     progress_init(&job->progress, (enum progress_mode)job->options->progress, STDERR_FILENO);
     job->console->progress = &job->progress;
     rc = aispipe_pipeline_warmup(job->pipeline, error);
+    if (!rc)
+        rc = energy_start(job->energy, error);
     if (!rc)
         rc = aispipe_pipeline_start(job->pipeline, error);
     if (!rc)
@@ -283,6 +294,7 @@ static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_
 static void close_job(struct job *job, bool failed)
 {
     job->console->progress = NULL;
+    energy_close(job->energy);
     aispipe_pipeline_free(job->pipeline);
     file_sink_close(job->sink);
     if (failed)
