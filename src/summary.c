@@ -111,6 +111,11 @@ void summary_print(const struct summary *summary, bool transfers, const struct a
     log_line(log, INFO, "throughput 1000*batchsize.mean(%" PRIu64 ")/NPU_compute_time.mean(%s): %s",
              summary->batchsize, mean, throughput);
     log_line(log, INFO, "------------------------------------------------------");
+    for (size_t i = 0; summary->energy && i < summary->energy->n; i++) {
+        char joules[32];
+        format_double(summary->energy->entries[i].joules, joules);
+        log_line(log, INFO, "NPU ID:%u energy consumption(J):%s", summary->energy->entries[i].id, joules);
+    }
     log_line(log, INFO, "-------------------Pipeline Summary-------------------");
     log_line(log, INFO,
              "samples: %" PRIu64 " of %" PRIu64 ", batches: %" PRIu64

@@ -12,6 +12,20 @@
 /** Version of the summary file's layout; raised when a key changes its meaning. */
 #define SUMMARY_SCHEMA "aispipe-summary-1"
 
+/** Most entries of a measurement of energy: as many as a list on the command line may have. */
+#define SUMMARY_MAX_ENERGY 64
+
+/** Joules of a run. */
+struct summary_energy {
+    const char *source; /**< "npu-smi", "rapl"; static storage */
+    double seconds;     /**< what the joules are of */
+    size_t n;
+    struct {
+        unsigned id; /**< of the NPU, as the user gave it */
+        double joules;
+    } entries[SUMMARY_MAX_ENERGY];
+};
+
 struct summary {
     struct aispipe_latency h2d;
     struct aispipe_latency compute;
@@ -21,6 +35,7 @@ struct summary {
     double
         throughput; /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
     char advice[512]; /**< the sentence that says which stage bounds the run, and what to try */
+    const struct summary_energy *energy; /**< NULL: not measured; set by the caller after summary_collect */
 };
 
 /** Paths for the summary file. A path's length is returned as snprintf does. */

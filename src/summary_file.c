@@ -203,6 +203,28 @@ static void write_pipeline(struct json_writer *json, const struct summary *summa
     json_close(json, '}');
 }
 
+static void write_energy(struct json_writer *json, const struct summary_energy *energy)
+{
+    json_key(json, "energy_consumption");
+    json_open(json, '{');
+    json_key(json, "source");
+    json_string(json, energy->source);
+    json_key(json, "seconds");
+    json_double(json, energy->seconds);
+    json_key(json, "npus");
+    json_open(json, '[');
+    for (size_t i = 0; i < energy->n; i++) {
+        json_open(json, '{');
+        json_key(json, "npu_id");
+        json_uint(json, energy->entries[i].id);
+        json_key(json, "joules");
+        json_double(json, energy->entries[i].joules);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 /* ------------------------------------------------------------------ the file */
 
 static int write_members(struct json_writer *json, const struct summary *summary,
@@ -221,6 +243,8 @@ static int write_members(struct json_writer *json, const struct summary *summary
     write_latency(json, "H2D_latency", &summary->h2d);
     write_latency(json, "D2H_latency", &summary->d2h);
     write_pipeline(json, summary);
+    if (summary->energy)
+        write_energy(json, summary->energy);
     json_key(json, "npu_compute_time_list");
     json_open(json, '[');
     int rc = write_executions(json, pipeline, error);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +206,61 @@ static int check_needs_output(const struct options *options, const char *const *
     return 0;
 }
 
+static bool ends_in(const char *text, const char *ending)
+{
+    size_t length = strlen(text), n = strlen(ending);
+    return length > n && strcasecmp(text + length - n, ending) == 0;
+}
+
+static int check_energy(const struct options *options, struct aispipe_error *error)
+{
+    size_t devices = options->device.count;
+    if (!options->energy_consumption || devices == 1 || options->npu_id.count == devices)
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "option --npu_id: %zu given for %zu devices; give one for each device, in their order",
+        options->npu_id.count, devices);
+}
+
+/* trtexec measures on data of its own and gives no results: options about either would go unheard. */
+static int check_trtexec(const struct options *options, struct aispipe_error *error)
+{
+    struct shown shown;
+    if (strcmp(options->backend, "trtexec") != 0) {
+        if (!options->perf)
+            return 0;
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --perf needs --backend trtexec, and the backend is %s; add it, or leave out "
+            "--perf (every run is measured)",
+            options->backend);
+    }
+    if (!options->perf)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --backend: trtexec only measures; add --perf 1, or choose another backend");
+    if (!ends_in(options->model, ".onnx"))
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --model: '%s' is not an .onnx file, the only kind that --backend trtexec takes",
+            show(&shown, options->model));
+    if (options->device.count > 1)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --device: %zu devices, but trtexec runs on one; start it for each",
+                            options->device.count);
+    if (options->energy_consumption)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --energy_consumption is not measured with --backend trtexec; leave it out");
+    if (options->input)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "option --input: trtexec measures on data of its own; leave out --input or choose "
+            "another --backend");
+    return 0;
+}
+
 int check_options(const struct options *options, const char *const *seen, const struct aispipe_log *log,
                   struct aispipe_error *error)
 {
@@ -217,7 +273,11 @@ int check_options(const struct options *options, const char *const *seen, const 
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --model is missing; name the model file, for example: %s",
                             option_examples[0].command);
-    status = check_model(options->model, log, error);
+    status = check_energy(options, error);
+    if (!status)
+        status = check_trtexec(options, error);
+    if (!status)
+        status = check_model(options->model, log, error);
     if (!status && options->input)
         status = check_input(options->input, error);
     if (!status && options->output)

@@ -169,7 +169,10 @@ int job_open_pipeline(struct job *job, struct aispipe_error *error)
         source = share_source(&job->share);
         sink = share_sink(&job->share);
     }
-    return aispipe_pipeline_create(job->session, &pipeline, &source, &sink, &job->pipeline, error);
+    int rc = aispipe_pipeline_create(job->session, &pipeline, &source, &sink, &job->pipeline, error);
+    if (rc || !o->energy_consumption)
+        return rc;
+    return energy_open(job->npu_ids, job->n_npu_ids, &job->log, &job->energy, error);
 }
 
 int job_warmup(struct job *job, struct aispipe_error *error)
@@ -186,6 +189,9 @@ static double seconds_since_epoch(void)
 
 int job_start(struct job *job, struct aispipe_error *error)
 {
+    int rc = energy_start(job->energy, error);
+    if (rc)
+        return rc;
     job->start_time = seconds_since_epoch();
     return aispipe_pipeline_start(job->pipeline, error);
 }
@@ -193,7 +199,10 @@ int job_start(struct job *job, struct aispipe_error *error)
 int job_wait(struct job *job, uint64_t timeout_ns, struct aispipe_error *error)
 {
     int rc = aispipe_pipeline_wait(job->pipeline, timeout_ns, error);
+    if (rc == AISPIPE_TIMEOUT)
+        return rc;
     job->end_time = seconds_since_epoch();
+    job->energy_result = energy_stop(job->energy);
     return rc;
 }
 
@@ -220,6 +229,7 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct summary *
     int rc = summary_collect(job->pipeline, batchsize(job), summary, error);
     if (rc)
         return rc;
+    summary->energy = job->energy_result;
     summary_print(summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;
@@ -249,7 +259,10 @@ void job_clean(const struct job *job)
 void job_free_pipeline(struct job *job)
 {
     aispipe_pipeline_free(job->pipeline);
+    energy_close(job->energy);
     job->pipeline = NULL;
+    job->energy = NULL;
+    job->energy_result = NULL;
 }
 
 void job_close_files(struct job *job, bool failed)

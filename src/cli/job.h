@@ -11,6 +11,7 @@
 #define AISPIPE_CLI_JOB_H
 
 #include "aispipe/backend.h"
+#include "cli/energy.h"
 #include "cli/options.h"
 #include "cli/output_dir.h"
 #include "io/dataset.h"
@@ -24,6 +25,8 @@ struct job {
     const struct options *options;
     struct aispipe_log log;
     uint64_t device;
+    const uint64_t *npu_ids; /**< whose power is measured, with --energy_consumption */
+    size_t n_npu_ids;
     unsigned share_index; /**< which part of the dataset … */
     unsigned shares;      /**< … of how many; 0: all of it */
     bool shape_later;     /**< the shape is set by job_set_shape, before each run */
@@ -38,7 +41,9 @@ struct job {
     struct file_sink *sink;
     struct share share; /**< in use when shares > 0 */
     struct aispipe_pipeline *pipeline;
-    double start_time; /**< seconds since the epoch */
+    struct energy *energy;                      /**< NULL: not measured */
+    const struct summary_energy *energy_result; /**< owned by `energy` */
+    double start_time;                          /**< seconds since the epoch */
     double end_time;
 };
 

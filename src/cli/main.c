@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/help.h"
 #include "cli/run.h"
+#include "cli/trtexec.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
         help_print(stdout);
     } else if (options.version) {
         help_version(stdout);
+    } else if (trtexec_wanted(&options)) {
+        status = trtexec_command(&options, &console, argc, argv);
     } else {
         raise_descriptor_limit();
         status = run_command(&options, &console, argc, argv);

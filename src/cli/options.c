@@ -39,7 +39,7 @@ static const char *const progress_choices[] = {
     [PROGRESS_NEVER] = "never",
     NULL,
 };
-static const char *const backend_choices[] = {"auto", "acl", "openvino", "sim", NULL};
+static const char *const backend_choices[] = {"auto", "acl", "openvino", "sim", "trtexec", NULL};
 
 const char *const option_group_names[OPTION_GROUPS] = {
     [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",
@@ -86,7 +86,8 @@ const struct option_spec option_table[] = {
      .group = GROUP_ENGINE,
      .metavar = "NAME",
      .choices = backend_choices,
-     .help = "The engine that executes the model. auto takes the one that the model's file name calls for.",
+     .help = "The engine that executes the model. auto takes the one that the model's file name calls for. "
+             "trtexec starts TensorRT's tool of that name; see --perf.",
      .offset = FIELD(const char *, backend)},
     {.name = "device",
      .aliases = {"-d"},
@@ -353,6 +354,30 @@ const struct option_spec option_table[] = {
      .metavar = "BOOL",
      .help = "Also prints the times of transfers to and from the device.",
      .offset = FIELD(bool, display_all_summary)},
+
+    {.name = "energy_consumption",
+     .aliases = {"-ec"},
+     .kind = OPTION_BOOL,
+     .group = GROUP_MEASURING,
+     .metavar = "BOOL",
+     .help = "Also measures the joules of the run: of each NPU of --npu_id where npu-smi is installed, "
+             "otherwise of the machine's processors and memory.",
+     .offset = FIELD(bool, energy_consumption)},
+    {.name = "npu_id",
+     .kind = OPTION_NUMBERS,
+     .group = GROUP_MEASURING,
+     .metavar = "ID[,ID...]",
+     .max = 2048,
+     .help = "The NPUs whose energy --energy_consumption measures, by npu-smi's numbers.",
+     .offset = FIELD(struct number_list, npu_id)},
+    {.name = "perf",
+     .kind = OPTION_BOOL,
+     .group = GROUP_MEASURING,
+     .metavar = "BOOL",
+     .help =
+         "With --backend trtexec: measures the .onnx model with TensorRT's trtexec, shows its log and stores "
+         "the figures. --loop, --warmup_count, --device and --batchsize are handed on.",
+     .offset = FIELD(bool, perf)},
 
     {.name = "debug",
      .kind = OPTION_BOOL,

@@ -35,6 +35,9 @@ struct options {
     bool debug;
     int run_mode; /**< enum run_mode */
     bool display_all_summary;
+    bool perf;
+    bool energy_consumption;
+    struct number_list npu_id; /**< never empty */
     uint64_t loop;
     uint64_t warmup_count;
     struct number_list device; /**< one pipeline for each; never empty */

@@ -200,7 +200,9 @@ int run_command(const struct options *options, struct console *console, int argc
         .console = console,
         .job = {.options = options,
                 .log = console_log(console, options->debug),
-                .device = options->device.values[0]},
+                .device = options->device.values[0],
+                .npu_ids = options->npu_id.values,
+                .n_npu_ids = options->npu_id.count},
         .argc = argc,
         .argv = argv,
     };
@@ -210,7 +212,8 @@ int run_command(const struct options *options, struct console *console, int argc
         rc = run_one(&run, &error);
     int signal = interrupt_received(&run.interrupt);
     interrupt_close(&run.interrupt);
-    /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail. */
+    /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail.
+     */
     if (rc)
         atomic_store(&console->failed, true);
     close_run(&run, rc != 0);

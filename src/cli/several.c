@@ -345,6 +345,8 @@ static void set_up(struct several *several, size_t i)
         .options = o,
         .log = several->log,
         .device = o->device.values[i],
+        .npu_ids = &o->npu_id.values[i < o->npu_id.count ? i : 0],
+        .n_npu_ids = 1,
         .share_index = (unsigned)i,
         .shares = o->divide_input && o->input ? (unsigned)several->count : 0,
     };

@@ -184,7 +184,8 @@ static void test_booleans_in_all_spellings(void **state)
     for (size_t i = 0; i < option_count; i++) {
         const struct option_spec *spec = &option_table[i];
         char joined[96];
-        if (spec->kind != OPTION_BOOL)
+        /* --perf stands with one backend only: test_perf_and_its_backend. */
+        if (spec->kind != OPTION_BOOL || strcmp(spec->name, "perf") == 0)
             continue;
         bools++;
         const char *name = long_name(spec);
@@ -316,6 +317,32 @@ static void test_queue_depth(void **state)
                "--queue_depth", bad[i]);
 }
 
+static void test_perf_and_its_backend(void **state)
+{
+    (void)state;
+    ACCEPT("--backend", "trtexec", "--perf");
+    assert_true(options.perf);
+    ACCEPT("--perf", "0");
+    assert_false(options.perf);
+    REFUSE(WORDS("--perf needs --backend trtexec", "auto"), "--perf", "1");
+    REFUSE(WORDS("--backend", "add --perf 1"), "--backend", "trtexec", "--perf", "0");
+    REFUSE(WORDS("--input", "data of its own"), "--backend", "trtexec", "--perf", "--input", "a.npy");
+    REFUSE(WORDS("--energy_consumption"), "--backend", "trtexec", "--perf", "-ec");
+}
+
+static void test_lists_of_numbers(void **state)
+{
+    (void)state;
+    ACCEPT("-ec");
+    assert_int_equal(options.npu_id.count, 1);
+    assert_int_equal(options.npu_id.values[0], 0);
+    ACCEPT("-ec", "--npu_id", "7,2048,0");
+    assert_int_equal(options.npu_id.count, 3);
+    assert_int_equal(options.npu_id.values[1], 2048);
+    REFUSE(WORDS("--npu_id", "'7,2049'", "0–2048"), "--npu_id", "7,2049");
+    REFUSE(WORDS("--npu_id", "'7,'"), "--npu_id", "7,");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_numbers_that_people_try),
         cmocka_unit_test(test_lists_of_devices),
         cmocka_unit_test(test_booleans_in_all_spellings),
+        cmocka_unit_test(test_perf_and_its_backend),
+        cmocka_unit_test(test_lists_of_numbers),
         cmocka_unit_test(test_choices_in_any_case),
         cmocka_unit_test(test_engine_options_may_be_many),
         cmocka_unit_test(test_queue_depth),
