@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/run.h"
 
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
     struct aispipe_error error;
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is no reason to lose results */
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (command_given(argc, argv))
+        return finish_stdout(&console, command_run(argc, argv, &console));
     if (options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
         return EXIT_REFUSED;

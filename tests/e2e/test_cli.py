@@ -22,7 +22,7 @@ from harness import (
     write_npy,
 )
 
-OPTIONS = """--model --backend --device --engine_device --engine_option --input --limit --pure_data_type --seed --output
+OPTIONS = """--model --backend --device --divide_input --engine_device --engine_option --input --limit --pure_data_type --seed --output
 --output_dirname --outfmt --compress --output_batchsize_axis --threads --load_threads --save_threads --queue_depth
 --inflight --pipeline --run_mode --loop --warmup_count --batchsize --display_all_summary --debug --progress --help
 --version""".split()
