@@ -110,6 +110,28 @@ def test_generated_texts_know_every_option(variable):
         assert option in text, option
 
 
+@pytest.mark.parametrize(
+    "words, wanted",
+    [
+        (["dev"], ["devices"]),
+        (["convert", "--o"], ["--output"]),
+        (["devices", "--"], ["--json", "--help"]),
+        (["devices", "--model", "--"], ["--json", "--help"]),
+        (["--divide-i"], ["--divide_input"]),
+        (["--pipeline", "conv"], []),
+    ],
+)
+def test_completion(words, wanted):
+    import subprocess
+
+    if "AISPIPE_COMPLETION" not in os.environ or not shutil.which("bash"):
+        pytest.skip("needs AISPIPE_COMPLETION and bash")
+    script = f"""source "$AISPIPE_COMPLETION"; COMP_WORDS=(aispipe {" ".join(words)}); COMP_CWORD={len(words)}
+        _aispipe; printf '%s\\n' "${{COMPREPLY[@]}}""""
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+    assert run.stdout.split() == wanted, run
+
+
 def test_man_page_is_clean():
     if "AISPIPE_MAN" not in os.environ or not shutil.which("man"):
         pytest.skip("needs AISPIPE_MAN and man")
