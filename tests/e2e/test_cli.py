@@ -127,7 +127,8 @@ def test_completion(words, wanted):
     if "AISPIPE_COMPLETION" not in os.environ or not shutil.which("bash"):
         pytest.skip("needs AISPIPE_COMPLETION and bash")
     script = f"""source "$AISPIPE_COMPLETION"; COMP_WORDS=(aispipe {" ".join(words)}); COMP_CWORD={len(words)}
-        _aispipe; printf '%s\\n' "${{COMPREPLY[@]}}""""
+        _aispipe; printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
     run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
     assert run.stdout.split() == wanted, run
 
