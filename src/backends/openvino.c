@@ -411,6 +411,7 @@ const struct aispipe_backend backend_openvino = {
     .description = "CPU, and what else OpenVINO drives: ONNX, OpenVINO IR, TensorFlow, TFLite, Paddle",
     .model_suffixes = suffixes,
     .caps = AISPIPE_CAP_HOST_MEMORY,
+    .list = openvino_list,
     .open = openvino_open,
     .close = openvino_close,
     .load = openvino_load,

@@ -3,8 +3,8 @@
  * @file openvino_internal.h
  * What the files of the OpenVINO backend share: openvino.c (the table, slots and execution),
  * openvino_format.c (a first look at a model file), openvino_model.c (reading and describing a model),
- * openvino_shape.c (unknown dimensions),
- * openvino_compile.c (compiling it for its lanes), openvino_errors.c (the engine's words).
+ * openvino_shape.c (unknown dimensions), openvino_compile.c (compiling it for its lanes), openvino_devices.c (what
+ * there is to run on), openvino_errors.c (the engine's words).
  */
 #ifndef AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
 #define AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
@@ -62,6 +62,10 @@ const char *openvino_reason(const struct openvino_library *ov, ov_status_e statu
 
 /** The user's value of a property; NULL when it was not given. */
 const char *openvino_option(const struct openvino_device *device, const char *key);
+
+/** Lists what OpenVINO finds on this machine, with its full names. */
+int openvino_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
+                  struct aispipe_error *error);
 
 /** Refuses a file that is missing, cut off, or of another kind than its ending says. */
 int openvino_check_file(const char *path, struct aispipe_error *error);

@@ -155,3 +155,23 @@ int backend_find(const char *name, const char *model_path, const struct aispipe_
     int rc = find_by_name(name, backend, error);
     return rc ? rc : check_not_foreign(path, backend, error);
 }
+
+static bool is_built(const char *name)
+{
+    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+        if (strcmp((*b)->name, name) == 0)
+            return true;
+    return false;
+}
+
+bool backend_lacking(size_t index, const char **name, struct aispipe_error *why)
+{
+    for (size_t i = 0; i < sizeof optionals / sizeof *optionals; i++) {
+        if (is_built(optionals[i].name) || index--)
+            continue;
+        *name = optionals[i].name;
+        (void)not_built(&optionals[i], why);
+        return true;
+    }
+    return false;
+}

@@ -15,4 +15,10 @@ extern const struct aispipe_backend *const aispipe_backends[];
 int backend_find(const char *name, const char *model_path, const struct aispipe_backend **backend,
                  struct aispipe_error *error);
 
+/**
+ * Backend number `index`, counted from 0, of those that this build lacks, and why. False when there are no
+ * more.
+ */
+bool backend_lacking(size_t index, const char **name, struct aispipe_error *why);
+
 #endif

@@ -365,6 +365,16 @@ static int sim_d2h(void *lane, struct aispipe_io *io, struct aispipe_error *erro
 
 /* ------------------------------------------------------------------ the table */
 
+/* Any id that --device takes is a simulated device. */
+static int sim_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
+                    struct aispipe_error *error)
+{
+    const struct aispipe_found_device all = {.name = "0-255", .full_name = "simulated devices"};
+    (void)error;
+    found(context, &all);
+    return 0;
+}
+
 static const char *const suffixes[] = {".sim.json", NULL};
 
 extern const struct aispipe_backend backend_sim;
@@ -373,6 +383,7 @@ const struct aispipe_backend backend_sim = {
     .description = "a simulated device for tests and measurements",
     .model_suffixes = suffixes,
     .caps = 0, /* memory of its own; host memory is ordinary, so there is no host_alloc either */
+    .list = sim_list,
     .open = sim_open,
     .close = sim_close,
     .load = sim_load,

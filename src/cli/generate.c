@@ -71,6 +71,17 @@ static void man_option(const struct option_spec *spec)
     }
 }
 
+static void man_command(const struct option_set *set)
+{
+    (void)printf(".SS \"aispipe %s", set->command);
+    for (const char *const *operand = set->operands; operand && *operand; operand++)
+        (void)printf(" %s", *operand);
+    (void)fputs("\"\n", stdout);
+    roff_line(set->purpose);
+    for (size_t i = 0; i < set->count; i++)
+        man_option(&set->options[i]);
+}
+
 static void man_options(void)
 {
     (void)fputs(".SH OPTIONS\n", stdout);
@@ -95,6 +106,9 @@ static void man(const char *version)
     (void)fputs(".SH DESCRIPTION\n", stdout);
     roff_line(option_purpose);
     man_options();
+    (void)fputs(".SH COMMANDS\n", stdout);
+    for (const struct option_set *const *set = command_sets; *set; set++)
+        man_command(*set);
     (void)fputs(".SH \"EXIT STATUS\"\n", stdout);
     for (size_t i = 0; i < sizeof option_exit_statuses / sizeof option_exit_statuses[0]; i++) {
         (void)printf(".TP\n%s\n", option_exit_statuses[i].status);
@@ -146,8 +160,7 @@ static const char bash_head[] =
     "    elif [ \"$option\" = = ] && [ \"$COMP_CWORD\" -ge 2 ]; then\n"
     "        option=${COMP_WORDS[COMP_CWORD - 2]}\n"
     "    fi\n"
-    "    case $option in --*) option=${option#--}; option=--${option//-/_} ;; esac\n"
-    "    case $option in\n";
+    "    case $option in --*) option=${option#--}; option=--${option//-/_} ;; esac\n";
 
 static void bash_pattern(const struct option_spec *spec)
 {
@@ -198,9 +211,31 @@ static void bash_value(const struct option_spec *spec)
     }
 }
 
+/* A sub-command's own words: its options, then files. */
+static void bash_commands(void)
+{
+    (void)fputs("    case ${COMP_WORDS[1]} in\n", stdout);
+    for (const struct option_set *const *set = command_sets; *set; set++) {
+        (void)printf("        %s) case $cur in -*) _aispipe_words \"", (*set)->command);
+        for (size_t i = 0; i < (*set)->count; i++)
+            (void)printf("%s--%s", i ? " " : "", (*set)->options[i].name);
+        (void)fputs("\" \"$cur\" ;; esac; [ \"$COMP_CWORD\" -gt 1 ] && return ;;\n", stdout);
+    }
+    (void)fputs("    esac\n", stdout);
+}
+
+static void bash_command_names(void)
+{
+    (void)fputs("\"\n    local commands=\"", stdout);
+    for (const struct option_set *const *set = command_sets; *set; set++)
+        (void)printf("%s%s", set == command_sets ? "" : " ", (*set)->command);
+}
+
 static void bash(void)
 {
     (void)fputs(bash_head, stdout);
+    bash_commands();
+    (void)fputs("    case $option in\n", stdout);
     for (size_t i = 0; i < option_count; i++)
         bash_value(&option_table[i]);
     (void)fputs("    esac\n    local names=\"", stdout);
@@ -214,11 +249,13 @@ static void bash(void)
             separator = " ";
         }
     }
+    bash_command_names();
     (void)fputs("\"\n"
+                "    [ \"$COMP_CWORD\" -gt 1 ] && commands=\"\"\n"
                 "    case $cur in\n"
                 "        --*) cur=${cur#--}; _aispipe_words \"$names\" \"--${cur//-/_}\" ;;\n"
                 "        -*) _aispipe_words \"$names $aliases\" \"$cur\" ;;\n"
-                "        *) _aispipe_words \"$names\" \"$cur\" ;;\n"
+                "        *) _aispipe_words \"$names $commands\" \"$cur\" ;;\n"
                 "    esac\n"
                 "}\n"
                 "\n"
@@ -254,6 +291,15 @@ static void markdown_option(const struct option_spec *spec)
     (void)fputs(" |\n", stdout);
 }
 
+static void markdown_command(const struct option_set *set)
+{
+    (void)printf("\n## aispipe %s\n\n", set->command);
+    cell(set->purpose);
+    (void)fputs("\n\n| option | aliases | value and default | meaning |\n|---|---|---|---|\n", stdout);
+    for (size_t i = 0; i < set->count; i++)
+        markdown_option(&set->options[i]);
+}
+
 static void markdown(void)
 {
     (void)printf(
@@ -269,6 +315,8 @@ static void markdown(void)
                 markdown_option(&option_table[i]);
         }
     }
+    for (const struct option_set *const *set = command_sets; *set; set++)
+        markdown_command(*set);
     (void)fputs("\n## Examples\n", stdout);
     for (size_t i = 0; i < sizeof option_examples / sizeof option_examples[0]; i++)
         (void)printf("\n- `%s` %s.\n", option_examples[i].command, option_examples[i].meaning);

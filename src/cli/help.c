@@ -104,6 +104,21 @@ static void print_option(FILE *out, const struct option_spec *spec)
     end_line(&page);
 }
 
+static void print_commands(FILE *out)
+{
+    (void)fputs("\nCommands (aispipe COMMAND --help says more):\n", out);
+    for (const struct option_set *const *set = command_sets; *set; set++) {
+        struct page page = {.out = out, .indent = COLUMN};
+        move_to(&page, 2);
+        put(&page, (*set)->command, strlen((*set)->command));
+        for (const char *const *operand = (*set)->operands; operand && *operand; operand++)
+            fill(&page, *operand);
+        move_to(&page, COLUMN);
+        fill(&page, (*set)->summary);
+        end_line(&page);
+    }
+}
+
 static void print_examples(FILE *out)
 {
     (void)fputs("\nExamples:\n", out);
@@ -139,8 +154,21 @@ void help_print(FILE *out)
                 print_option(out, &option_table[i]);
         }
     }
+    print_commands(out);
     print_examples(out);
     print_exit_statuses(out);
+}
+
+void help_print_command(FILE *out, const struct option_set *set)
+{
+    (void)fprintf(out, "Usage: aispipe %s", set->command);
+    for (const char *const *operand = set->operands; operand && *operand; operand++)
+        (void)fprintf(out, " %s", *operand);
+    (void)fputs(" [options]\n\n", out);
+    paragraph(out, 0, set->purpose);
+    (void)fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < set->count; i++)
+        print_option(out, &set->options[i]);
 }
 
 void help_version(FILE *out)

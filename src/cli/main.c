@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/run.h"
 #include "cli/trtexec.h"
@@ -44,6 +45,8 @@ int main(int argc, char **argv)
      * concern of the user's. */
     (void)setenv("HWLOC_HIDE_ERRORS", "2", 0);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (command_given(argc, argv))
+        return finish_stdout(&console, command_run(argc, argv, &console));
     if (options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
         return EXIT_REFUSED;

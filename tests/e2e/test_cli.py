@@ -22,7 +22,7 @@ from harness import (
     write_npy,
 )
 
-OPTIONS = """--model --backend --device --engine_device --engine_option --input --limit --pure_data_type --seed --output
+OPTIONS = """--model --backend --device --divide_input --engine_device --engine_option --input --limit --pure_data_type --seed --output
 --output_dirname --outfmt --compress --output_batchsize_axis --threads --load_threads --save_threads --queue_depth
 --inflight --pipeline --run_mode --loop --warmup_count --batchsize --display_all_summary --debug --progress --help
 --version""".split()
@@ -108,6 +108,29 @@ def test_generated_texts_know_every_option(variable):
     text = Path(os.environ[variable]).read_text().replace("\\-", "-").replace("\\_", "_")
     for option in OPTIONS:
         assert option in text, option
+
+
+@pytest.mark.parametrize(
+    "words, wanted",
+    [
+        (["dev"], ["devices"]),
+        (["convert", "--o"], ["--output"]),
+        (["devices", "--"], ["--json", "--help"]),
+        (["devices", "--model", "--"], ["--json", "--help"]),
+        (["--divide-i"], ["--divide_input"]),
+        (["--pipeline", "conv"], []),
+    ],
+)
+def test_completion(words, wanted):
+    import subprocess
+
+    if "AISPIPE_COMPLETION" not in os.environ or not shutil.which("bash"):
+        pytest.skip("needs AISPIPE_COMPLETION and bash")
+    script = f"""source "$AISPIPE_COMPLETION"; COMP_WORDS=(aispipe {" ".join(words)}); COMP_CWORD={len(words)}
+        _aispipe; printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+    assert run.stdout.split() == wanted, run
 
 
 def test_man_page_is_clean():

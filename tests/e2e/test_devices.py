@@ -106,8 +106,8 @@ def test_totals(job):
     assert abs(total - sum(float(line[2]) for line in lines)) <= 0.011
     assert run.lines[-1].startswith("[INFO] summary throughput:")
     for line in lines:
-        # 2 samples in 2 ms and a little.
-        assert 300 < float(line[2]) <= 1010, run
+        # Of this device alone: 2 samples in about 2 ms.
+        assert 300 < float(line[2]) < 1500, run
         assert float(line[4]) - float(line[3]) >= 0.035, run
 
 
@@ -225,3 +225,34 @@ def test_real_models(tmp_path, onnx_model):
             name = "device0_0" if i < 8 else "device1_1"
             found = np.load(tmp_path / "r" / name / f"s{i}_0.npy")
             np.testing.assert_allclose(found, scores[i - first : i - first + 1], rtol=1e-4, atol=1e-5)
+
+
+# --- aispipe devices --------------------------------------------------------------------------------------
+
+
+def test_devices_command():
+    """OpenVINO's own Python package says what there is."""
+    import openvino
+
+    core = openvino.Core()
+    run = aispipe("devices")
+    lines = [line.split(None, 2) for line in run.lines]
+    assert run.stderr == ""
+    assert ["sim", "0-255", "simulated devices"] in lines
+    found = {line[1]: line[2] for line in lines if line[0] == "openvino"}
+    assert found == {name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
+    document = json.loads(aispipe("devices", "--json").stdout)
+    backends = {b["backend"]: b for b in document["backends"]}
+    assert {d["name"]: d["full_name"] for d in backends["openvino"]["devices"]} == found
+    assert backends["sim"] == {"backend": "sim", "devices": [{"name": "0-255", "full_name": "simulated devices"}]}
+
+
+def test_devices_command_says_why_a_backend_is_absent(tmp_path):
+    env = {"AISPIPE_OPENVINO_LIB": str(tmp_path / "nowhere.so")}
+    run = aispipe("devices", env=env)
+    line = next(line for line in run.lines if line.startswith("openvino"))
+    assert line.split()[1] == "absent" and "nowhere.so" in line
+    assert any(line.startswith("sim ") for line in run.lines)
+    document = json.loads(aispipe("devices", "--json", env=env).stdout)
+    absent = [b for b in document["backends"] if "absent" in b]
+    assert [b["backend"] for b in absent if "nowhere.so" in b["absent"] and not b["devices"]] == ["openvino"]

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file commands.h
+ * Sub-commands: `aispipe NAME …`, where the first argument has no dash. Each has a small table of options
+ * (command_table.c) that is parsed and printed as the main form's is, and a file of its own.
+ */
+#ifndef AISPIPE_CLI_COMMANDS_H
+#define AISPIPE_CLI_COMMANDS_H
+
+#include "cli/console.h"
+#include "cli/options_table.h"
+
+/** What `aispipe devices` was given. */
+struct devices_options {
+    bool json;
+    bool help;
+};
+
+/** What `aispipe convert` was given. */
+struct convert_options {
+    const char *path[1];
+    const char *output; /**< NULL: beside the file */
+    bool help;
+};
+
+extern const struct option_set devices_set;
+extern const struct option_set convert_set;
+
+/** Whether the arguments are those of a sub-command, known or not. */
+bool command_given(int argc, char *const *argv);
+/** Runs the sub-command that argv[1] names and prints everything. Returns the program's exit status. */
+int command_run(int argc, char *const *argv, const struct console *console);
+
+/* The sub-commands. Each returns the program's exit status. */
+int devices_command(const struct devices_options *options, const struct console *console);
+int convert_command(const struct convert_options *options, const struct console *console);
+
+#endif
