@@ -43,7 +43,7 @@ static const char *const backend_choices[] = {"auto", "acl", "openvino", "sim", 
 
 const char *const option_group_names[OPTION_GROUPS] = {
     [GROUP_ENGINE] = "Model and engine", [GROUP_INPUT] = "Input",
-    [GROUP_OUTPUT] = "Output",           [GROUP_SHAPE] = "Shapes of models with unknown dimensions",
+    [GROUP_OUTPUT] = "Output",           [GROUP_SHAPE] = "Shapes",
     [GROUP_PIPELINE] = "Pipeline",       [GROUP_MEASURING] = "Measuring",
     [GROUP_DIAGNOSIS] = "Diagnosis",
 };
