@@ -133,6 +133,8 @@ struct aispipe_session_options {
     size_t n_engine_options;
     int device_id;            /**< 0–255 */
     unsigned compute_threads; /**< executions that will run at a time; 0 counts as 1 */
+    bool profile;             /**< measure the layers: aispipe_session_save_profile will be called */
+    bool dump;                /**< aispipe_session_dump will be called: refused at once where it cannot be */
     struct aispipe_log log;
 };
 
@@ -146,6 +148,20 @@ AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispip
 AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
 /** Inputs and outputs of the model; valid until the session is closed. */
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
+/**
+ * Writes the mean time of each layer over the executions of all pipelines of this session into `directory`,
+ * which exists: layers.json and trace.json (Chrome's trace format). Needs `profile`, and that no pipeline of
+ * the session is alive any more. docs/profiling.md says what is in the files.
+ */
+AISPIPE_API int aispipe_session_save_profile(struct aispipe_session *session, const char *directory,
+                                             struct aispipe_error *error);
+/**
+ * Executes the model once on `inputs` (one batch, `inputs[i]` of the size of the model's input i) with the
+ * output of every layer kept, and writes each as an .npy file into `directory`, which exists, together with
+ * tensors.json, which says which file is which. Needs `dump`. The session's own model is not touched.
+ */
+AISPIPE_API int aispipe_session_dump(struct aispipe_session *session, void *const *inputs,
+                                     const char *directory, struct aispipe_error *error);
 /** Name of the backend in use ("openvino", "sim"). Static storage. */
 AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
 

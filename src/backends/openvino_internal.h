@@ -10,6 +10,7 @@
 
 #include "aispipe/backend.h"
 #include "openvino_library.h"
+#include "openvino_profile.h"
 
 /** Most properties one model is compiled with: the user's and ours. */
 #define OPENVINO_MAX_OPTIONS 32
@@ -32,6 +33,8 @@ struct openvino_device {
     unsigned lanes; /**< executions that run at a time */
     bool is_cpu;    /**< the CPU plugin itself, about which the rules on streams are */
     bool takes_precision_hint;
+    bool profile; /**< the times of layers are wanted */
+    bool dump;    /**< the outputs of layers are wanted */
     struct aispipe_log log;
 };
 
@@ -48,6 +51,10 @@ struct openvino_model {
      * name to the engine, which would then read the input from the output's buffer: such an output is copied.
      */
     int *handed_through;
+    char *path;                      /**< of the model file, for what is made of it later */
+    struct openvino_profile profile; /**< of the lanes that have ended */
+    bool own_counters;               /**< each lane has a compiled model, and its counters, for itself */
+    uint64_t trials;                 /**< executions of compiled[0] before any lane had it */
     bool narrows; /**< an input is of a type that the device computes in 32 bits (see check_narrowed) */
     uint64_t ios; /**< made so far: numbers them (see openvino_io.serial) */
 };
@@ -59,12 +66,24 @@ const char *openvino_reason(const struct openvino_library *ov, ov_status_e statu
 /** The user's value of a property; NULL when it was not given. */
 const char *openvino_option(const struct openvino_device *device, const char *key);
 
+/** Our element type for the engine's; AISPIPE_DTYPE_UNDEFINED where there is none. */
+enum aispipe_dtype openvino_dtype(ov_element_type_e type);
+
 /** Refuses a file that is missing, cut off, or of another kind than its ending says. */
 int openvino_check_file(const char *path, struct aispipe_error *error);
 
 /** Makes model->compiled from model->read. What has been made is freed by openvino_unload, also on failure.
  */
 int openvino_compile(struct openvino_model *model, const char *path, struct aispipe_error *error);
+
+/** Compiles `read` once, for one execution at a time, with the user's properties and our precision. */
+ov_status_e openvino_compile_once(const struct openvino_device *device, const ov_model_t *read,
+                                  ov_compiled_model_t **compiled);
+
+/** Refuses a model whose layers cannot be dumped. */
+int openvino_check_dump(const char *path, struct aispipe_error *error);
+/** The backend's `dump`. */
+int openvino_dump(void *loaded, void *const *inputs, const char *directory, struct aispipe_error *error);
 
 /** Reads, describes and compiles. On failure `*result` is NULL. */
 int openvino_load(void *device, const char *path, void **result, struct aispipe_error *error);

@@ -8,7 +8,7 @@
 
 /* ---------------------------------------------------------------- what it takes and gives */
 
-static enum aispipe_dtype map_type(ov_element_type_e type)
+enum aispipe_dtype openvino_dtype(ov_element_type_e type)
 {
     switch (type) {
     case BOOLEAN:
@@ -154,7 +154,7 @@ static int fill_tensor(const struct openvino_library *ov, const struct port *por
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", port->path);
     if (!is_static(&port->shape))
         return refuse_dynamic(ov, port, name, error);
-    desc->dtype = map_type(type);
+    desc->dtype = openvino_dtype(type);
     if (desc->dtype == AISPIPE_DTYPE_UNDEFINED)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s': %s '%s' has elements of type %s, which arrays in files cannot hold; "
@@ -242,7 +242,11 @@ int openvino_load(void *device, const char *path, void **result, struct aispipe_
     if (!model)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
     model->device = device;
-    int rc = openvino_check_file(path, error);
+    model->path = strdup(path);
+    int rc = model->path ? openvino_check_file(path, error)
+                         : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
+    if (!rc && model->device->dump)
+        rc = openvino_check_dump(path, error);
     if (!rc)
         rc = read_model(model, path, error);
     if (!rc)
@@ -271,5 +275,7 @@ void openvino_unload(void *loaded)
     free(model->tensors);
     free(model->types);
     free(model->handed_through);
+    free(model->path);
+    openvino_profile_free(&model->profile);
     free(model);
 }

@@ -237,6 +237,10 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
         return aispipe_fail(
             error, AISPIPE_INVALID,
             "option --energy_consumption is not measured with --backend trtexec; leave it out");
+    if (options->profiler || options->dump)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s: --backend trtexec shows no layers; leave it out",
+                            options->profiler ? "profiler" : "dump");
     if (options->input)
         return aispipe_fail(
             error, AISPIPE_INVALID,
@@ -255,6 +259,9 @@ int check_options(const struct options *options, const char *const *seen, const 
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --model is missing; name the model file, for example: %s",
                             option_examples[0].command);
+    if (options->profiler && options->dump)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "options --profiler and --dump exclude each other; run once with each");
     status = check_trtexec(options, error);
     if (!status)
         status = check_model(options->model, log, error);

@@ -3,6 +3,7 @@
 
 #include "cli/energy.h"
 #include "cli/interrupt.h"
+#include "cli/layers.h"
 #include "cli/output_dir.h"
 #include "clock.h"
 #include "io/dataset.h"
@@ -66,6 +67,8 @@ static int open_session(struct job *job, struct aispipe_error *error)
         .n_engine_options = o->n_engine_options,
         .device_id = (int)o->device,
         .compute_threads = (unsigned)o->threads,
+        .profile = o->profiler,
+        .dump = o->dump,
         .log = job->log,
     };
     int rc = aispipe_session_open(o->model, &session, &job->session, error);
@@ -265,6 +268,13 @@ static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_
     if (rc)
         return rc;
     log_batching(job);
+    if (job->options->dump) {
+        struct aispipe_source source = source_of(job);
+        job->began = true;
+        rc = layers_dump(job->options, &job->directory, job->session, &source, error);
+        if (rc)
+            return rc;
+    }
     rc = open_pipeline(job, error);
     if (rc)
         return rc;
@@ -291,8 +301,9 @@ static int run_job(struct job *job, int argc, char *const *argv, struct aispipe_
     return rc;
 }
 
-static void close_job(struct job *job, bool failed)
+static int close_job(struct job *job, int rc, struct aispipe_error *error)
 {
+    bool failed = rc != 0;
     job->console->progress = NULL;
     energy_close(job->energy);
     aispipe_pipeline_free(job->pipeline);
@@ -302,7 +313,10 @@ static void close_job(struct job *job, bool failed)
     file_source_close(job->files);
     made_up_source_close(job->made_up);
     dataset_close(job->dataset);
+    if (!rc && job->options->profiler)
+        rc = layers_save_profile(job->options, &job->directory, job->session, &job->log, error);
     aispipe_session_close(job->session);
+    return rc;
 }
 
 int run_command(const struct options *options, struct console *console, int argc, char *const *argv)
@@ -314,7 +328,7 @@ int run_command(const struct options *options, struct console *console, int argc
         rc = run_job(&job, argc, argv, &error);
     int signal = interrupt_received(&job.interrupt);
     interrupt_close(&job.interrupt);
-    close_job(&job, rc != 0);
+    rc = close_job(&job, rc, &error);
     if (rc) {
         console_error(console, error.message);
         return job.began ? EXIT_FAILED : EXIT_REFUSED;
