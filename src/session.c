@@ -17,8 +17,13 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
         .engine_options = options->engine_options,
         .n_engine_options = options->n_engine_options,
         .compute_threads = session->compute_threads,
+        .profile = options->profile,
+        .dump = options->dump,
         .log = options->log,
     };
+    if ((options->profile && !session->backend->save_profile) || (options->dump && !session->backend->dump))
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED, "backend '%s' cannot %s the layers of a model",
+                            session->backend->name, options->profile ? "profile" : "dump");
     int rc = session->backend->open(&config, &session->device, error);
     if (rc)
         return rc;
@@ -88,6 +93,8 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a session");
     made->log = options->log;
+    made->profile = options->profile;
+    made->dump = options->dump;
     made->device_id = options->device_id;
     made->compute_threads = options->compute_threads ? options->compute_threads : 1;
     int rc = backend_find(options->backend, model_path, &made->backend, error);
@@ -123,6 +130,22 @@ void aispipe_session_close(struct aispipe_session *session)
 const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session)
 {
     return session->backend->describe(session->model);
+}
+
+int aispipe_session_save_profile(struct aispipe_session *session, const char *directory,
+                                 struct aispipe_error *error)
+{
+    if (!session->profile)
+        return aispipe_fail(error, AISPIPE_INVALID, "the session was opened without `profile`");
+    return session->backend->save_profile(session->model, directory, error);
+}
+
+int aispipe_session_dump(struct aispipe_session *session, void *const *inputs, const char *directory,
+                         struct aispipe_error *error)
+{
+    if (!session->dump)
+        return aispipe_fail(error, AISPIPE_INVALID, "the session was opened without `dump`");
+    return session->backend->dump(session->model, inputs, directory, error);
 }
 
 const char *aispipe_session_backend(const struct aispipe_session *session)

@@ -13,6 +13,8 @@ struct aispipe_session {
     struct aispipe_log log;
     int device_id;
     unsigned compute_threads;
+    bool profile;
+    bool dump;
 };
 
 #endif

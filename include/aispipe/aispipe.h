@@ -160,6 +160,8 @@ struct aispipe_session_options {
     struct aispipe_shape shape;
     /** The shape comes later, by aispipe_session_set_shape: until then dimensions may stay unknown. */
     bool shape_later;
+    bool profile; /**< measure the layers: aispipe_session_save_profile will be called */
+    bool dump;    /**< aispipe_session_dump will be called: refused at once where it cannot be */
     struct aispipe_log log;
 };
 
@@ -181,6 +183,20 @@ AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct 
  */
 AISPIPE_API int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
                                           struct aispipe_error *error);
+/**
+ * Writes the mean time of each layer over the executions of all pipelines of this session into `directory`,
+ * which exists: layers.json and trace.json (Chrome's trace format). Needs `profile`, and that no pipeline of
+ * the session is alive any more. docs/profiling.md says what is in the files.
+ */
+AISPIPE_API int aispipe_session_save_profile(struct aispipe_session *session, const char *directory,
+                                             struct aispipe_error *error);
+/**
+ * Executes the model once on `inputs` (one batch, `inputs[i]` of the size of the model's input i) with the
+ * output of every layer kept, and writes each as an .npy file into `directory`, which exists, together with
+ * tensors.json, which says which file is which. Needs `dump`. The session's own model is not touched.
+ */
+AISPIPE_API int aispipe_session_dump(struct aispipe_session *session, void *const *inputs,
+                                     const char *directory, struct aispipe_error *error);
 /** Name of the backend in use ("acl", "openvino", "sim"). Static storage. */
 AISPIPE_API const char *aispipe_session_backend(const struct aispipe_session *session);
 

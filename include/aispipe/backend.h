@@ -37,6 +37,8 @@ struct aispipe_backend_config {
     const char *const *engine_options;
     size_t n_engine_options;
     unsigned compute_threads; /**< compute lanes that will exist; ≥ 1 */
+    bool profile;             /**< save_profile will be called */
+    bool dump;                /**< dump will be called: `load` refuses a model with which it cannot work */
     struct aispipe_log log;   /**< may be kept */
 };
 
@@ -113,6 +115,11 @@ struct aispipe_backend {
     int (*h2d)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
     int (*compute)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
     int (*d2h)(void *lane, struct aispipe_io *io, struct aispipe_error *error);
+
+    /** Optional: writes the layers' times into `directory`. All lanes have been destroyed before. */
+    int (*save_profile)(void *model, const char *directory, struct aispipe_error *error);
+    /** Optional: executes one batch and writes every layer's output into `directory`. No lane is at work. */
+    int (*dump)(void *model, void *const *inputs, const char *directory, struct aispipe_error *error);
 };
 
 #endif

@@ -21,9 +21,10 @@ struct openvino_io {
 };
 
 struct openvino_lane {
-    const struct openvino_model *model;
+    struct openvino_model *model;
     ov_infer_request_t *request;
-    uint64_t serial; /* of the io whose tensors are set; 0: none */
+    uint64_t serial;                 /* of the io whose tensors are set; 0: none */
+    struct openvino_counter counter; /* used when the layers are profiled */
 };
 
 /* ---------------------------------------------------------------- the device */
@@ -69,6 +70,13 @@ static int copy_options(struct openvino_device *device, const struct aispipe_bac
         device->options[device->n_options++] =
             (struct openvino_option){.key = copy, .value = copy + (equals - text) + 1};
     }
+    if (device->profile && openvino_option(device, "PERF_COUNT") &&
+        strcmp(openvino_option(device, "PERF_COUNT"), "YES") != 0)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "engine option 'PERF_COUNT=%s' takes away what the times of layers are read from; leave "
+            "it out",
+            openvino_option(device, "PERF_COUNT"));
     return device->options ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for engine options");
 }
 
@@ -185,6 +193,8 @@ static int openvino_open(const struct aispipe_backend_config *config, void **res
     if (!device)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a device");
     device->log = config->log;
+    device->profile = config->profile;
+    device->dump = config->dump;
     device->lanes = config->compute_threads ? config->compute_threads : 1;
     int rc = copy_options(device, config, error);
     if (!rc)
@@ -286,6 +296,8 @@ static int openvino_lane_create(void *loaded, enum aispipe_lane_kind kind, unsig
         return aispipe_fail(error, AISPIPE_DEVICE, "no infer request for compute thread %u: %s", index,
                             openvino_reason(ov, status, reason));
     }
+    if (index == 0)
+        lane->counter.runs = model->trials;
     *result = lane;
     return 0;
 }
@@ -296,6 +308,9 @@ static void openvino_lane_destroy(void *loaded, void *created)
     struct openvino_lane *lane = created;
     if (!lane)
         return;
+    if (model->device->profile)
+        openvino_profile_add(&model->profile, &model->device->ov, lane->request, &lane->counter,
+                             model->own_counters);
     model->device->ov.infer_request_free(lane->request);
     free(lane);
 }
@@ -390,6 +405,10 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
         rc = bind(lane, io->device, error);
     if (rc)
         return rc;
+    if (lane->model->device->profile)
+        rc = openvino_count(ov, lane->request, io->warmup, &lane->counter, error);
+    if (rc)
+        return rc;
     ov_status_e status = ov->infer_request_infer(lane->request);
     char reason[OPENVINO_REASON];
     if (status != OK)
@@ -402,6 +421,12 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
     rc = openvino_take_outputs(lane->model, lane->request, io->outputs, own->actual, error);
     io->actual = own->actual;
     return rc;
+}
+
+static int openvino_save_profile(void *loaded, const char *directory, struct aispipe_error *error)
+{
+    const struct openvino_model *model = loaded;
+    return openvino_profile_write(&model->profile, model->path, model->device->name, directory, error);
 }
 
 static const char *const suffixes[] = {".onnx", ".xml", ".tflite", ".pb", ".pdmodel", NULL};
@@ -423,4 +448,6 @@ const struct aispipe_backend backend_openvino = {
     .lane_create = openvino_lane_create,
     .lane_destroy = openvino_lane_destroy,
     .compute = openvino_compute,
+    .save_profile = openvino_save_profile,
+    .dump = openvino_dump,
 };

@@ -44,15 +44,20 @@ static void set_default(const struct openvino_device *device, struct properties 
 
 /* The C API takes the properties as variadic arguments; it reads `n` of them, so a fixed call passes any
  * number. */
+static ov_status_e compile_for(const struct openvino_device *d, const ov_model_t *read,
+                               const struct properties *p, ov_compiled_model_t **compiled)
+{
+    const char *const *a = p->pair;
+#define EIGHT(i) a[i], a[(i) + 1], a[(i) + 2], a[(i) + 3], a[(i) + 4], a[(i) + 5], a[(i) + 6], a[(i) + 7]
+    return d->ov.core_compile_model(d->core, read, d->name, p->n, compiled, EIGHT(0), EIGHT(8), EIGHT(16),
+                                    EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56));
+#undef EIGHT
+}
+
 static ov_status_e compile(const struct openvino_model *model, const struct properties *p,
                            ov_compiled_model_t **compiled)
 {
-    const struct openvino_device *d = model->device;
-    const char *const *a = p->pair;
-#define EIGHT(i) a[i], a[(i) + 1], a[(i) + 2], a[(i) + 3], a[(i) + 4], a[(i) + 5], a[(i) + 6], a[(i) + 7]
-    return d->ov.core_compile_model(d->core, model->read, d->name, p->n, compiled, EIGHT(0), EIGHT(8),
-                                    EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56));
-#undef EIGHT
+    return compile_for(model->device, model->read, p, compiled);
 }
 
 static unsigned cores(void)
@@ -112,6 +117,8 @@ static void arrange(const struct openvino_device *device, const char *path, stru
         set(&how->properties, device->options[i].key, device->options[i].value);
     if (device->takes_precision_hint && !openvino_option(device, "EXECUTION_MODE_HINT"))
         set_default(device, &how->properties, "INFERENCE_PRECISION_HINT", "f32");
+    if (device->profile)
+        set_default(device, &how->properties, "PERF_COUNT", "YES");
     if (device->is_cpu)
         arrange_cpu(device, model_bytes(path), how);
 }
@@ -156,13 +163,14 @@ static void mind_types(struct openvino_model *model)
 }
 
 /* Runs the model on zeros, up to four times. Returns the shortest time in ns, UINT64_MAX on failure. */
-static uint64_t time_request(const struct openvino_library *ov, ov_infer_request_t *request)
+static uint64_t time_request(const struct openvino_library *ov, ov_infer_request_t *request, uint64_t *runs)
 {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 4; i++) {
         uint64_t start = clock_ns();
         if (ov->infer_request_infer(request) != OK)
             return UINT64_MAX;
+        ++*runs;
         uint64_t took = clock_ns() - start;
         best = took < best ? took : best;
         if (took > 20 * QUICK_NS)
@@ -172,7 +180,7 @@ static uint64_t time_request(const struct openvino_library *ov, ov_infer_request
 }
 
 /* Whether one execution is so short that handing parts of it to other threads costs more than it saves. */
-static bool is_quick(const struct openvino_model *model, const ov_compiled_model_t *compiled)
+static bool is_quick(struct openvino_model *model, const ov_compiled_model_t *compiled)
 {
     const struct openvino_library *ov = &model->device->ov;
     size_t n = model->desc.n_inputs;
@@ -189,7 +197,7 @@ static bool is_quick(const struct openvino_model *model, const ov_compiled_model
         if (tensor)
             ov->tensor_free(tensor);
     }
-    bool quick = ready && time_request(ov, request) < QUICK_NS;
+    bool quick = ready && time_request(ov, request, &model->trials) < QUICK_NS;
     if (request)
         ov->infer_request_free(request);
     for (size_t i = 0; zeros && i < n; i++)
@@ -211,6 +219,7 @@ static void try_single(struct openvino_model *model, struct arrangement *how)
     }
     if (compiled)
         model->device->ov.compiled_model_free(compiled);
+    model->trials = 0;
     memcpy(how->threads, threads, sizeof threads);
 }
 
@@ -244,6 +253,9 @@ int openvino_compile(struct openvino_model *model, const char *path, struct aisp
             return compile_error(model, path, status, error);
         model->n_compiled++;
     }
+    model->own_counters = device->is_cpu && device->lanes <= how.compiled &&
+                          !openvino_option(device, "NUM_STREAMS") &&
+                          !openvino_option(device, "PERFORMANCE_HINT");
     mind_types(model);
     for (size_t i = 0; i < how.properties.n; i += 2)
         log_line(&device->log, AISPIPE_LOG_DEBUG, "engine property %s=%s", how.properties.pair[i],
@@ -251,4 +263,15 @@ int openvino_compile(struct openvino_model *model, const char *path, struct aisp
     log_line(&device->log, AISPIPE_LOG_DEBUG, "model compiled %u times for %u compute threads", how.compiled,
              device->lanes);
     return 0;
+}
+
+ov_status_e openvino_compile_once(const struct openvino_device *device, const ov_model_t *read,
+                                  ov_compiled_model_t **compiled)
+{
+    struct properties properties = {.n = 0};
+    for (size_t i = 0; i < device->n_options; i++)
+        set(&properties, device->options[i].key, device->options[i].value);
+    if (device->takes_precision_hint && !openvino_option(device, "EXECUTION_MODE_HINT"))
+        set_default(device, &properties, "INFERENCE_PRECISION_HINT", "f32");
+    return compile_for(device, read, &properties, compiled);
 }

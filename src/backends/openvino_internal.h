@@ -3,14 +3,15 @@
  * @file openvino_internal.h
  * What the files of the OpenVINO backend share: openvino.c (the table, slots and execution),
  * openvino_format.c (a first look at a model file), openvino_model.c (reading and describing a model),
- * openvino_shape.c (unknown dimensions), openvino_compile.c (compiling it for its lanes), openvino_devices.c (what
- * there is to run on), openvino_errors.c (the engine's words).
+ * openvino_shape.c (unknown dimensions), openvino_compile.c (compiling it for its lanes), openvino_devices.c
+ * (what there is to run on), openvino_errors.c (the engine's words).
  */
 #ifndef AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
 #define AISPIPE_BACKENDS_OPENVINO_INTERNAL_H
 
 #include "aispipe/backend.h"
 #include "openvino_library.h"
+#include "openvino_profile.h"
 
 /** Most properties one model is compiled with: the user's and ours. */
 #define OPENVINO_MAX_OPTIONS 32
@@ -33,6 +34,8 @@ struct openvino_device {
     unsigned lanes; /**< executions that run at a time */
     bool is_cpu;    /**< the CPU plugin itself, about which the rules on streams are */
     bool takes_precision_hint;
+    bool profile; /**< the times of layers are wanted */
+    bool dump;    /**< the outputs of layers are wanted */
     struct aispipe_log log;
 };
 
@@ -52,6 +55,9 @@ struct openvino_model {
      * name to the engine, which would then read the input from the output's buffer: such an output is copied.
      */
     int *handed_through;
+    struct openvino_profile profile; /**< of the lanes that have ended */
+    bool own_counters;               /**< each lane has a compiled model, and its counters, for itself */
+    uint64_t trials;                 /**< executions of compiled[0] before any lane had it */
     bool narrows; /**< an input is of a type that the device computes in 32 bits (see check_narrowed) */
     uint64_t ios; /**< made so far: numbers them (see openvino_io.serial) */
 };
@@ -66,6 +72,8 @@ const char *openvino_option(const struct openvino_device *device, const char *ke
 /** Lists what OpenVINO finds on this machine, with its full names. */
 int openvino_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
                   struct aispipe_error *error);
+/** Our element type for the engine's; AISPIPE_DTYPE_UNDEFINED where there is none. */
+enum aispipe_dtype openvino_dtype(ov_element_type_e type);
 
 /** Refuses a file that is missing, cut off, or of another kind than its ending says. */
 int openvino_check_file(const char *path, struct aispipe_error *error);
@@ -90,6 +98,15 @@ int openvino_set_shape(void *loaded, const struct aispipe_shape *shape, struct a
 int openvino_take_outputs(const struct openvino_model *model, ov_infer_request_t *request,
                           void *const *outputs, struct aispipe_tensor_desc *actual,
                           struct aispipe_error *error);
+
+/** Compiles `read` once, for one execution at a time, with the user's properties and our precision. */
+ov_status_e openvino_compile_once(const struct openvino_device *device, const ov_model_t *read,
+                                  ov_compiled_model_t **compiled);
+
+/** Refuses a model whose layers cannot be dumped. */
+int openvino_check_dump(const char *path, struct aispipe_error *error);
+/** The backend's `dump`. */
+int openvino_dump(void *loaded, void *const *inputs, const char *directory, struct aispipe_error *error);
 
 /** Reads and describes, and compiles where no dimension is unknown. On failure `*result` is NULL. */
 int openvino_load(void *device, const char *path, void **result, struct aispipe_error *error);

@@ -27,6 +27,7 @@
     X(core_set_property)                        \
     X(core_get_property)                        \
     X(core_read_model)                          \
+    X(core_read_model_from_memory_buffer)       \
     X(core_compile_model)                       \
     X(model_free)                               \
     X(model_inputs_size)                        \
@@ -46,10 +47,14 @@
     X(infer_request_set_output_tensor_by_index) \
     X(infer_request_get_output_tensor_by_index) \
     X(infer_request_infer)                      \
+    X(infer_request_get_tensor)                 \
+    X(infer_request_get_profiling_info)         \
+    X(profiling_info_list_free)                 \
     X(infer_request_free)                       \
     X(tensor_create)                            \
     X(tensor_create_from_host_ptr)              \
     X(tensor_get_byte_size)                     \
+    X(tensor_get_element_type)                  \
     X(tensor_get_shape)                         \
     X(tensor_data)                              \
     X(shape_free)                               \

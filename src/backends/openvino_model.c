@@ -9,7 +9,7 @@
 
 /* ---------------------------------------------------------------- what it takes and gives */
 
-static enum aispipe_dtype map_type(ov_element_type_e type)
+enum aispipe_dtype openvino_dtype(ov_element_type_e type)
 {
     switch (type) {
     case BOOLEAN:
@@ -123,7 +123,7 @@ static int fill_tensor(const struct openvino_library *ov, const struct port *por
         desc->name = port_name(ov, port);
     if (!desc->name)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", port->path);
-    desc->dtype = map_type(type);
+    desc->dtype = openvino_dtype(type);
     if (desc->dtype == AISPIPE_DTYPE_UNDEFINED)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s': %s '%s' has elements of type %s, which arrays in files cannot hold; "
@@ -224,10 +224,11 @@ int openvino_load(void *device, const char *path, void **result, struct aispipe_
     if (!model)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
     model->device = device;
-    int rc = openvino_check_file(path, error);
     model->path = strdup(path);
-    if (!rc && !model->path)
-        rc = aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
+    int rc = model->path ? openvino_check_file(path, error)
+                         : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for model '%s'", path);
+    if (!rc && model->device->dump)
+        rc = openvino_check_dump(path, error);
     if (!rc)
         rc = read_model(model, path, error);
     if (!rc)
@@ -258,5 +259,6 @@ void openvino_unload(void *loaded)
     free(model->path);
     free(model->types);
     free(model->handed_through);
+    openvino_profile_free(&model->profile);
     free(model);
 }

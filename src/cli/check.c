@@ -212,6 +212,26 @@ static bool ends_in(const char *text, const char *ending)
     return length > n && strcasecmp(text + length - n, ending) == 0;
 }
 
+/* Profile and dump are of one device and of one shape. */
+static int check_layers(const struct options *options, struct aispipe_error *error)
+{
+    const char *name = options->profiler ? "profiler" : "dump";
+    if (options->profiler && options->dump)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "options --profiler and --dump exclude each other; run once with each");
+    if (!options->profiler && !options->dump)
+        return 0;
+    if (options->device.count > 1)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s: %zu devices are given; run it on one of them", name,
+                            options->device.count);
+    if (options->dym_shape_range && !options->dym_shape)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s: it is for one shape; give --dymShape instead of --dymShape_range",
+                            name);
+    return 0;
+}
+
 static int check_energy(const struct options *options, struct aispipe_error *error)
 {
     size_t devices = options->device.count;
@@ -253,6 +273,10 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
         return aispipe_fail(
             error, AISPIPE_INVALID,
             "option --energy_consumption is not measured with --backend trtexec; leave it out");
+    if (options->profiler || options->dump)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s: --backend trtexec shows no layers; leave it out",
+                            options->profiler ? "profiler" : "dump");
     if (options->input)
         return aispipe_fail(
             error, AISPIPE_INVALID,
@@ -273,7 +297,9 @@ int check_options(const struct options *options, const char *const *seen, const 
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --model is missing; name the model file, for example: %s",
                             option_examples[0].command);
-    status = check_energy(options, error);
+    status = check_layers(options, error);
+    if (!status)
+        status = check_energy(options, error);
     if (!status)
         status = check_trtexec(options, error);
     if (!status)

@@ -43,6 +43,8 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .compute_threads = (unsigned)o->threads,
         .shape = shape_of_options(o, job->output_sizes),
         .shape_later = job->shape_later,
+        .profile = o->profiler,
+        .dump = o->dump,
         .log = job->log,
     };
     return aispipe_session_open(o->model, &session, &job->session, error);
@@ -91,7 +93,7 @@ int job_open_input(struct job *job, const struct dataset *dataset, struct aispip
     return file_source_open(dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files, error);
 }
 
-static struct aispipe_source whole_source(const struct job *job)
+struct aispipe_source job_source(const struct job *job)
 {
     return job->files ? file_source_view(job->files) : made_up_source_view(job->made_up);
 }
@@ -112,7 +114,7 @@ int job_open_sink(struct job *job, struct aispipe_error *error)
         .directory = job->directory.path,
         .format = (enum result_format)o->outfmt,
         .compress = o->compress,
-        .samples_per_batch = whole_source(job).samples_per_batch,
+        .samples_per_batch = job_source(job).samples_per_batch,
         .batch_axis = (unsigned)o->output_batchsize_axis,
         .stem = sample_stem,
         .stem_context = job,
@@ -129,7 +131,7 @@ void job_log_batching(const struct job *job)
     uint64_t batches = layout.batches;
     if (job->shares) {
         struct share share;
-        struct aispipe_source source = whole_source(job);
+        struct aispipe_source source = job_source(job);
         share_init(&share, &source, &(struct aispipe_sink){0}, job->share_index, job->shares);
         batches = share.batches;
     }
@@ -160,7 +162,7 @@ int job_open_pipeline(struct job *job, struct aispipe_error *error)
     };
     for (int k = 0; k < AISPIPE_STAGES; k++)
         pipeline.depth[k] = (unsigned)o->depth[k];
-    struct aispipe_source source = whole_source(job);
+    struct aispipe_source source = job_source(job);
     struct aispipe_sink sink = {0};
     if (job->sink)
         sink = file_sink_view(job->sink);

@@ -55,6 +55,8 @@ int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error
 void job_describe(const struct job *job);
 /** `dataset` is borrowed; NULL: made-up data. */
 int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error);
+/** Where the batches of the whole dataset come from; valid until job_close_files. */
+struct aispipe_source job_source(const struct job *job);
 /** For results in job->directory. */
 int job_open_sink(struct job *job, struct aispipe_error *error);
 /** Prints the line about files per batch, where there are files. */

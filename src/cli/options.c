@@ -386,6 +386,24 @@ const struct option_spec option_table[] = {
      .help = "Describes the model and the layout of the pipeline, and prints the time of each execution and "
              "what is loaded and saved.",
      .offset = FIELD(bool, debug)},
+    {.name = "profiler",
+     .aliases = {"-pf"},
+     .kind = OPTION_BOOL,
+     .group = GROUP_DIAGNOSIS,
+     .needs_output = true,
+     .metavar = "BOOL",
+     .help = "Writes the mean time of each layer below DIR/profiler, as JSON and as a trace for Chrome's and "
+             "Perfetto's viewers. Needs --output; not with --dump.",
+     .offset = FIELD(bool, profiler)},
+    {.name = "dump",
+     .kind = OPTION_BOOL,
+     .group = GROUP_DIAGNOSIS,
+     .needs_output = true,
+     .metavar = "BOOL",
+     .help =
+         "Writes every layer's output for the first batch below DIR/dump, as NumPy arrays. Needs --output "
+         "and an .onnx model; not with --profiler.",
+     .offset = FIELD(bool, dump)},
     {.name = "progress",
      .kind = OPTION_CHOICE,
      .group = GROUP_DIAGNOSIS,

@@ -36,6 +36,8 @@ struct options {
     int run_mode; /**< enum run_mode */
     bool display_all_summary;
     bool perf;
+    bool profiler;
+    bool dump;
     bool energy_consumption;
     struct number_list npu_id; /**< never empty */
     uint64_t loop;

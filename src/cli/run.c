@@ -3,6 +3,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/job.h"
+#include "cli/layers.h"
 #include "cli/range.h"
 #include "cli/several.h"
 #include "clock.h"
@@ -81,6 +82,13 @@ static int prepare(struct run_one *run, struct aispipe_error *error)
     if (rc)
         return rc;
     job_log_batching(job);
+    if (job->options->dump) {
+        struct aispipe_source source = job_source(job);
+        run->began = true;
+        rc = layers_dump(job->options, &job->directory, job->session, &source, error);
+        if (rc)
+            return rc;
+    }
     return job_open_pipeline(job, error);
 }
 
@@ -138,14 +146,18 @@ static int run_once(struct run_one *run, struct aispipe_error *error)
     return rc;
 }
 
-/* What run_once has made. */
-static void close_run(struct run_one *run, bool failed)
+/* What run_once has made. The profile is complete when the pipeline is gone. */
+static int close_run(struct run_one *run, int rc, struct aispipe_error *error)
 {
+    struct job *job = &run->job;
     run->console->progress = NULL;
-    job_free_pipeline(&run->job);
-    job_close_files(&run->job, failed);
+    job_free_pipeline(job);
+    if (!rc && job->options->profiler)
+        rc = layers_save_profile(job->options, &job->directory, job->session, &job->log, error);
+    job_close_files(job, rc != 0);
     dataset_close(run->dataset);
     run->dataset = NULL;
+    return rc;
 }
 
 /* ------------------------------------------------------------------ one run for each shape */
@@ -163,7 +175,7 @@ static int run_shape(void *context, size_t index, const char *dims, double *thro
     /* The receiver of signals must not look at what goes away now. */
     interrupt_guard(&run->interrupt, NULL, NULL);
     interrupt_on_end(&run->interrupt, NULL, NULL);
-    close_run(run, rc != 0);
+    rc = close_run(run, rc, error);
     *throughput = run->throughput;
     return rc;
 }
@@ -216,7 +228,7 @@ int run_command(const struct options *options, struct console *console, int argc
      */
     if (rc)
         atomic_store(&console->failed, true);
-    close_run(&run, rc != 0);
+    rc = close_run(&run, rc, &error);
     job_close_session(&run.job);
     if (rc) {
         console_error(console, error.message);

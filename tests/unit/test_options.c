@@ -330,6 +330,17 @@ static void test_perf_and_its_backend(void **state)
     REFUSE(WORDS("--energy_consumption"), "--backend", "trtexec", "--perf", "-ec");
 }
 
+static void test_profiler_and_dump(void **state)
+{
+    (void)state;
+    ACCEPT("--output", "out", "-pf", "1", "--dump", "0");
+    assert_true(options.profiler);
+    REFUSE(WORDS("--profiler needs --output"), "--profiler");
+    REFUSE(WORDS("--dump needs --output"), "--dump", "1");
+    REFUSE(WORDS("--profiler and --dump exclude each other"), "--output", "out", "--profiler", "--dump");
+    REFUSE(WORDS("--dump", "trtexec"), "--output", "out", "--dump", "--backend", "trtexec", "--perf");
+}
+
 static void test_lists_of_numbers(void **state)
 {
     (void)state;
@@ -353,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_lists_of_devices),
         cmocka_unit_test(test_booleans_in_all_spellings),
         cmocka_unit_test(test_perf_and_its_backend),
+        cmocka_unit_test(test_profiler_and_dump),
         cmocka_unit_test(test_lists_of_numbers),
         cmocka_unit_test(test_choices_in_any_case),
         cmocka_unit_test(test_engine_options_may_be_many),

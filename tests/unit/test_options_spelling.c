@@ -80,7 +80,6 @@ static void test_unknown_options(void **state)
     REFUSE(WORDS("unknown option --aipp_config (--help"), "--aipp_config", "2");
     REFUSE(WORDS("unknown option -- (--help"), "--");
     REFUSE(WORDS("unknown option -z (--help"), "-z");
-    REFUSE(WORDS("unknown option --profiler", "(--help"), "--profiler", "1");
     REFUSE(WORDS("'img' is not an option", "joined by ','"), "img");
     REFUSE(WORDS("'-' is not an option"), "-");
     REFUSE(WORDS("'' is not an option"), "");
