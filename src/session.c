@@ -53,6 +53,9 @@ static int give_shape(struct aispipe_session *session, const struct aispipe_sess
         return 0;
     if (options->shape.mode != AISPIPE_SHAPE_STATIC || options->shape.n_output_sizes)
         return aispipe_session_set_shape(session, &options->shape, error);
+    int rc = session->backend->check_ready ? session->backend->check_ready(session->model, error) : 0;
+    if (rc)
+        return rc;
     return shape_check_known(session->path, session->backend->describe(session->model), error);
 }
 

@@ -80,6 +80,12 @@ struct aispipe_backend {
      */
     int (*set_shape)(void *model, const struct aispipe_shape *shape, struct aispipe_error *error);
 
+    /**
+     * Optional: refuses a model that cannot run as it is, because a shape must be chosen for it first, with a
+     * sentence that lists what there is to choose from. Called after load when no shape was given.
+     */
+    int (*check_ready)(const void *model, struct aispipe_error *error);
+
     /** Device bytes that one io takes beside its host buffers; NULL: none. */
     size_t (*io_bytes)(const void *model);
     /** Optional pair: host memory that transfers fastest (pinned). NULL: ordinary aligned memory. */

@@ -51,6 +51,15 @@ void acl_host_free(void *loaded, void *memory)
     acl_released(device, device->acl.aclrtFreeHost(((void **)memory)[-1]), "aclrtFreeHost");
 }
 
+static void forget(struct acl_io *own)
+{
+    free(own->buffers);
+    free(own->memory);
+    free(own->descs);
+    free(own->actual);
+    free(own);
+}
+
 static void destroy(struct acl_model *model, struct acl_io *own)
 {
     struct acl_device *device = model->device;
@@ -65,9 +74,10 @@ static void destroy(struct acl_model *model, struct acl_io *own)
         acl_released(device, acl->aclmdlDestroyDataset(own->input), "aclmdlDestroyDataset");
     if (own->output)
         acl_released(device, acl->aclmdlDestroyDataset(own->output), "aclmdlDestroyDataset");
-    free(own->buffers);
-    free(own->memory);
-    free(own);
+    for (size_t i = 0; i < model->n_inputs; i++)
+        if (own->descs[i])
+            acl->aclDestroyTensorDesc(own->descs[i]);
+    forget(own);
 }
 
 void acl_io_destroy(void *loaded, struct aispipe_io *io)
@@ -117,16 +127,16 @@ int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *err
     struct acl_model *model = loaded;
     size_t n = model->n_inputs + model->n_outputs;
     struct acl_io *own = calloc(1, sizeof *own);
-    void **memory = calloc(n, sizeof *memory);
-    aclDataBuffer **buffers = calloc(n, sizeof *buffers);
-    if (!own || !memory || !buffers) {
-        free(own);
-        free(memory);
-        free(buffers);
+    if (!own)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
+    own->memory = calloc(n, sizeof *own->memory);
+    own->buffers = calloc(n, sizeof *own->buffers);
+    own->descs = calloc(model->n_inputs, sizeof *own->descs);
+    own->actual = calloc(model->n_outputs, sizeof *own->actual);
+    if (!own->memory || !own->buffers || !own->descs || !own->actual) {
+        forget(own);
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
     }
-    own->memory = memory;
-    own->buffers = buffers;
     int rc = fill(model, own, error);
     if (rc) {
         destroy(model, own);

@@ -8,6 +8,7 @@
 #include "log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *error)
 {
@@ -101,9 +102,11 @@ int acl_load(void *opened, const char *path, void **result, struct aispipe_error
     if (!model)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
     model->device = opened;
-    int rc = load_copies(model, path, error);
+    model->path = strdup(path);
+    int rc = model->path ? load_copies(model, path, error)
+                         : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
     if (!rc)
-        rc = acl_describe_model(model, path, error);
+        rc = acl_describe_model(model, error);
     if (rc) {
         acl_unload(model);
         return rc;
@@ -141,5 +144,6 @@ void acl_unload(void *loaded)
     acl_forget_description(model);
     free_memory(model);
     free(model->copies);
+    free(model->path);
     free(model);
 }
