@@ -39,6 +39,14 @@ static char *place_tensors(const struct aispipe_tensor_desc *tensors, size_t n, 
     return at;
 }
 
+static int host_allocate(struct slot_pool *pool, size_t bytes, struct aispipe_error *error)
+{
+    void *memory = NULL;
+    int rc = pool->backend->host_alloc(pool->model, bytes, &memory, error);
+    pool->memory = rc ? NULL : memory;
+    return rc;
+}
+
 static int allocate(struct slot_pool *pool, size_t tensors_per_slot, struct aispipe_error *error)
 {
     size_t bytes;
@@ -48,9 +56,8 @@ static int allocate(struct slot_pool *pool, size_t tensors_per_slot, struct aisp
     pool->tensors = calloc((size_t)pool->count * tensors_per_slot + 1, sizeof *pool->tensors);
     if (bytes != SIZE_MAX && pool->slots && pool->tensors) {
         if (pool->backend->host_alloc)
-            pool->memory = pool->backend->host_alloc(pool->model, bytes);
-        else
-            pool->memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
+            return host_allocate(pool, bytes, error);
+        pool->memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
     }
     if (!pool->memory)
         return aispipe_fail(error, AISPIPE_NO_MEMORY,

@@ -89,7 +89,7 @@ struct aispipe_backend {
     /** Device bytes that one io takes beside its host buffers; NULL: none. */
     size_t (*io_bytes)(const void *model);
     /** Optional pair: host memory that transfers fastest (pinned). NULL: ordinary aligned memory. */
-    void *(*host_alloc)(void *model, size_t bytes);
+    int (*host_alloc)(void *model, size_t bytes, void **memory, struct aispipe_error *error);
     void (*host_free)(void *model, void *memory);
 
     /** Makes io->device from the buffers already in `io`. Optional pair. */

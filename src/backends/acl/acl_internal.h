@@ -113,6 +113,9 @@ void acl_process_leave(struct acl_device *device);
 
 /** Makes the context of compute lane `lane` the current one of this thread. */
 int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *error);
+/** The same in order to release something; false: it cannot be done, and what lives there is left to the
+ * reset. */
+bool acl_return_to(struct acl_device *device, unsigned lane);
 
 /* ---------------------------------------------------------------- acl_load.c, acl_model.c */
 
@@ -149,7 +152,7 @@ int acl_take_outputs(const struct acl_model *model, struct aispipe_io *io, struc
 /* ---------------------------------------------------------------- acl_io.c, acl_lane.c */
 
 size_t acl_io_bytes(const void *loaded);
-void *acl_host_alloc(void *loaded, size_t bytes);
+int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_error *error);
 void acl_host_free(void *loaded, void *memory);
 int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error);
 void acl_io_destroy(void *loaded, struct aispipe_io *io);

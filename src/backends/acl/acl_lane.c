@@ -52,11 +52,8 @@ void acl_lane_destroy(void *loaded, void *created)
 {
     struct acl_device *device = ((struct acl_model *)loaded)->device;
     struct acl_lane *lane = created;
-    if (lane->stream) {
-        acl_released(device, device->acl.aclrtSetCurrentContext(device->contexts[lane->context]),
-                     "aclrtSetCurrentContext");
+    if (lane->stream && acl_return_to(device, lane->context))
         acl_released(device, device->acl.aclrtDestroyStream(lane->stream), "aclrtDestroyStream");
-    }
     free(lane);
 }
 

@@ -16,6 +16,14 @@ int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *er
                      "aclrtSetCurrentContext");
 }
 
+bool acl_return_to(struct acl_device *device, unsigned lane)
+{
+    aclError code = device->acl.aclrtSetCurrentContext(device->contexts[lane]);
+    acl_released(device, code, "aclrtSetCurrentContext");
+    /* What is to be released can only be released there, so once more. */
+    return code == ACL_SUCCESS || device->acl.aclrtSetCurrentContext(device->contexts[lane]) == ACL_SUCCESS;
+}
+
 static int allocate(struct acl_device *device, size_t bytes, void **memory, struct aispipe_error *error)
 {
     *memory = NULL;
@@ -120,8 +128,8 @@ static void unload_copies(struct acl_model *model)
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
     for (unsigned i = 0; i < model->n_copies; i++) {
-        acl_released(device, acl->aclrtSetCurrentContext(device->contexts[i]), "aclrtSetCurrentContext");
-        acl_released(device, acl->aclmdlUnload(model->copies[i].id), "aclmdlUnload");
+        if (acl_return_to(device, i))
+            acl_released(device, acl->aclmdlUnload(model->copies[i].id), "aclmdlUnload");
     }
 }
 
