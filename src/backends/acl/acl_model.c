@@ -66,7 +66,10 @@ static int ask(struct acl_model *model, struct told *told, struct aispipe_error 
     const struct acl_library *acl = &model->device->acl;
     told->type = told->input ? acl->aclmdlGetInputDataType(model->handle, told->index)
                              : acl->aclmdlGetOutputDataType(model->handle, told->index);
-    return ask_dims(model, told, error);
+    int rc =
+        acl_expect(model->device, told->type != ACL_DT_UNDEFINED, error,
+                   "aclmdlGet%sDataType(%zu) gave no type", told->input ? "Input" : "Output", told->index);
+    return rc ? rc : ask_dims(model, told, error);
 }
 
 /* Product of the dimensions × the size of an element; false when it overflows or a dimension is open. */
