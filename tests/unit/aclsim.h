@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file aclsim.h
- * Loads the simulated runtime as a program would, and makes models for it. Every test loads it anew, for aclInit
- * works once in a library's life. Include unit.h first.
+ * Loads the simulated runtime as a program would, and makes models for it. Every test loads it anew, for
+ * aclInit works once in a library's life. Include unit.h first.
  */
 #ifndef AISPIPE_TESTS_ACLSIM_H
 #define AISPIPE_TESTS_ACLSIM_H
@@ -46,8 +46,8 @@ static inline void aclsim_load(void)
     acl.handle = dlopen(aclsim_path(), RTLD_NOW | RTLD_LOCAL);
     if (!acl.handle)
         fail_msg("%s", dlerror());
-#define X(result, name, parameters)                                 \
-    acl.name = (__typeof__(acl.name))dlsym(acl.handle, #name);      \
+#define X(result, name, parameters)                            \
+    acl.name = (__typeof__(acl.name))dlsym(acl.handle, #name); \
     assert_non_null(acl.name);
     ACL_FUNCTIONS(X)
 #undef X
@@ -96,7 +96,8 @@ static inline void aclsim_stop(void)
     assert_string_equal(aclsim_report(), "");
 }
 
-/** The last call failed with `code`, and its sentence holds `words`; it was reported as misuse, or was not. */
+/** The last call failed with `code`, and its sentence holds `words`; it was reported as misuse, or was not.
+ */
 static inline void aclsim_failed(int got, int code, const char *words, bool misuse)
 {
     const char *message = acl.aclGetRecentErrMsg();
@@ -108,13 +109,13 @@ static inline void aclsim_failed(int got, int code, const char *words, bool misu
 
 #define MISUSE(call, code, words) aclsim_failed(acl.call, code, words, true)
 #define REFUSED(call, code, words) aclsim_failed(acl.call, code, words, false)
-#define GOOD(call)                                                                  \
-    do {                                                                            \
-        int code_ = acl.call;                                                       \
-        if (code_) {                                                                \
-            const char *message_ = acl.aclGetRecentErrMsg();                        \
-            fail_msg("%s: %d: %s", #call, code_, message_ ? message_ : "no text");  \
-        }                                                                           \
+#define GOOD(call)                                                                 \
+    do {                                                                           \
+        int code_ = acl.call;                                                      \
+        if (code_) {                                                               \
+            const char *message_ = acl.aclGetRecentErrMsg();                       \
+            fail_msg("%s: %d: %s", #call, code_, message_ ? message_ : "no text"); \
+        }                                                                          \
     } while (0)
 
 static inline double aclsim_ms(void)
@@ -128,7 +129,8 @@ static inline double aclsim_ms(void)
 
 /** Writes a model of one input x and one output y = relu(x), float32. `dims` may hold −1. */
 static inline const char *aclsim_relu(const char *name, enum om_mode mode, int rank, const int64_t *dims,
-                                      enum om_format format, size_t n_gears, size_t gear_length, int64_t *gears)
+                                      enum om_format format, size_t n_gears, size_t gear_length,
+                                      int64_t *gears)
 {
     static char text[32768];
     struct ir ir = {.n = 0};
@@ -188,7 +190,8 @@ static inline aclmdlDataset *aclsim_dataset(aclmdlDesc *desc, bool input, size_t
     size_t n = input ? acl.aclmdlGetNumInputs(desc) : acl.aclmdlGetNumOutputs(desc);
     for (size_t i = 0; i < n; i++) {
         void *memory = NULL;
-        size_t size = input ? acl.aclmdlGetInputSizeByIndex(desc, i) : acl.aclmdlGetOutputSizeByIndex(desc, i);
+        size_t size =
+            input ? acl.aclmdlGetInputSizeByIndex(desc, i) : acl.aclmdlGetOutputSizeByIndex(desc, i);
         size = size ? size : unknown;
         GOOD(aclrtMalloc(&memory, size, ACL_MEM_MALLOC_HUGE_FIRST));
         GOOD(aclmdlAddDatasetBuffer(dataset, acl.aclCreateDataBuffer(memory, size)));
@@ -233,7 +236,8 @@ static inline void *aclsim_address(const aclmdlDataset *dataset, size_t index)
 /** Gives the buffer at `index` another size in its dataset; the memory stays. */
 static inline void aclsim_resize(const aclmdlDataset *dataset, size_t index, size_t size)
 {
-    GOOD(aclUpdateDataBuffer(acl.aclmdlGetDatasetBuffer(dataset, index), aclsim_address(dataset, index), size));
+    GOOD(aclUpdateDataBuffer(acl.aclmdlGetDatasetBuffer(dataset, index), aclsim_address(dataset, index),
+                             size));
 }
 
 /** Fills n floats with i − n/2 on the device, and checks that relu of them is in the output. */

@@ -95,7 +95,8 @@ static void test_dynamic_batch(void **state)
         GOOD(aclmdlGetCurOutputDims(model.desc, 0, &dims));
         assert_int_equal(dims.dims[0], gears[i]);
     }
-    REFUSED(aclmdlSetDynamicBatchSize(model.id, model.in, hidden, 3), ACL_ERROR_INVALID_PARAM, "no such gear");
+    REFUSED(aclmdlSetDynamicBatchSize(model.id, model.in, hidden, 3), ACL_ERROR_INVALID_PARAM,
+            "no such gear");
     aclsim_drop_model(&model);
     aclsim_stop();
 }
@@ -168,7 +169,8 @@ static void test_dynamic_dims(void **state)
     GOOD(aclmdlExecute(model.id, model.in, model.out));
     aclsim_check(&model, 14);
     dims[0].dims[2] = 8;
-    REFUSED(aclmdlSetInputDynamicDims(model.id, model.in, 1, &dims[0]), ACL_ERROR_INVALID_PARAM, "no such gear");
+    REFUSED(aclmdlSetInputDynamicDims(model.id, model.in, 1, &dims[0]), ACL_ERROR_INVALID_PARAM,
+            "no such gear");
     aclsim_drop_model(&model);
     aclsim_stop();
 }
@@ -177,7 +179,8 @@ static void test_dynamic_shape(void **state)
 {
     (void)state;
     aclsim_start();
-    struct loaded model = aclsim_load_model(aclsim_relu("shape", OM_DYNAMIC_SHAPE, 2, batch_dims, OM_ND, 0, 0, NULL));
+    struct loaded model =
+        aclsim_load_model(aclsim_relu("shape", OM_DYNAMIC_SHAPE, 2, batch_dims, OM_ND, 0, 0, NULL));
     assert_int_equal(acl.aclmdlGetOutputSizeByIndex(model.desc, 0), 0);
     MISUSE(aclmdlExecute(model.id, model.in, model.out), ACL_ERROR_MODEL_INPUT_NOT_MATCH, "no tensor desc");
     for (int64_t n = 1; n < 40; n += 13) {
@@ -227,10 +230,14 @@ static void test_not_a_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_static),        cmocka_unit_test(test_shared_weights),
-        cmocka_unit_test(test_dynamic_batch), cmocka_unit_test(test_gear_misuse),
-        cmocka_unit_test(test_dynamic_image_size), cmocka_unit_test(test_dynamic_dims),
-        cmocka_unit_test(test_dynamic_shape), cmocka_unit_test(test_not_a_model),
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_shared_weights),
+        cmocka_unit_test(test_dynamic_batch),
+        cmocka_unit_test(test_gear_misuse),
+        cmocka_unit_test(test_dynamic_image_size),
+        cmocka_unit_test(test_dynamic_dims),
+        cmocka_unit_test(test_dynamic_shape),
+        cmocka_unit_test(test_not_a_model),
     };
     return cmocka_run_group_tests(tests, aclsim_setup, aclsim_teardown);
 }
