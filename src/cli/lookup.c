@@ -111,7 +111,8 @@ static void consider(struct nearest *nearest, const char *spelling)
         distance = 1;
     /* One letter wrong in two is no evidence: short spellings must match but for dashes and case. */
     unsigned allowed = typed < 3 ? 0 : (unsigned)(typed + 1) / 3;
-    /* Of two that are as near, the one with as many letters: letters are swapped more often than forgotten. */
+    /* Of two that are as near, the one with as many letters: letters are swapped more often than forgotten.
+     */
     unsigned score = 2 * distance + (length != typed);
     if (distance > allowed || score >= nearest->score)
         return;

@@ -24,10 +24,10 @@ from harness import (
 
 OPTIONS = """--model --backend --device --engine_device --engine_option --input --limit --pure_data_type --seed --output
 --output_dirname --outfmt --compress --output_batchsize_axis --dymBatch --dymHW --dymDims --dymShape
---dymShape_range --outputSize --threads --load_threads --save_threads --queue_depth
+--dymShape_range --auto_set_dymdims_mode --auto_set_dymshape_mode --outputSize --threads --load_threads --save_threads --queue_depth
 --inflight --pipeline --run_mode --loop --warmup_count --batchsize --display_all_summary --debug --progress --help
 --version""".split()
-ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba -db -dhw -dd -ds -dr -outsize".split()
+ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba -db -dhw -dd -ds -dr -asddm -asdsm -outsize".split()
 
 
 def mode(path: Path) -> int:
