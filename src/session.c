@@ -32,9 +32,9 @@ int aispipe_session_set_shape(struct aispipe_session *session, const struct aisp
 {
     const struct aispipe_backend *backend = session->backend;
     if (!backend->set_shape)
-        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                            "%s: backend %s has only models with fixed dimensions; leave it out",
-                            shape_option(shape->mode), backend->name);
+        return aispipe_fail(
+            error, AISPIPE_UNSUPPORTED, "%s: backend %s has only models with fixed dimensions; leave it out",
+            shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode), backend->name);
     size_t outputs = backend->describe(session->model)->n_outputs;
     if (shape->n_output_sizes && shape->n_output_sizes != outputs)
         return aispipe_fail(

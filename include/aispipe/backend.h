@@ -45,7 +45,10 @@ struct aispipe_io {
     bool warmup;          /**< an untimed execution: faults are not injected, nothing is recorded */
     void *const *inputs;  /**< host memory of input i, 64-byte aligned, size of the model's input i */
     void *const *outputs; /**< the same for outputs */
-    void *device;         /**< the backend's own, set by io_create */
+    /** Inputs as this batch has them, where every batch has a shape of its own (aispipe_shape.each). NULL: as
+     * described. */
+    const struct aispipe_tensor_desc *shaped;
+    void *device; /**< the backend's own, set by io_create */
     /** Outputs as they turned out, one for each, where the model describes some as unknown: the backend's
      * own, set by compute or d2h, valid until that io computes again. NULL: as described. */
     const struct aispipe_tensor_desc *actual;
@@ -76,7 +79,8 @@ struct aispipe_backend {
      * inputs; an output that is known only after execution keeps its −1 and has the size that
      * `shape->output_sizes` gives, 0 where it gives none. Refuses a model without unknown dimensions, and
      * names input, axis and both numbers where a size contradicts the model's. AISPIPE_SHAPE_STATIC comes
-     * only with output_sizes.
+     * only with output_sizes. With shape->each, open inputs stay open too, with the most bytes as size, and
+     * every batch brings its own in io->shaped.
      */
     int (*set_shape)(void *model, const struct aispipe_shape *shape, struct aispipe_error *error);
 

@@ -210,7 +210,7 @@ int check_options(const struct options *options, const char *const *seen, const 
 {
     int status = check_needs_output(options, seen, error);
     if (!status)
-        status = check_one_shape(seen, error);
+        status = check_one_shape(options, seen, error);
     if (status)
         return status;
     if (!options->model)

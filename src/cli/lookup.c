@@ -95,7 +95,7 @@ static unsigned edit_distance(const char *a, size_t n, const char *b, size_t m)
 struct nearest {
     char body[MAX_BODY];
     size_t body_length;
-    unsigned distance; /* of the best so far */
+    unsigned score; /* of the best so far: less is nearer */
     char *text;
     size_t capacity;
 };
@@ -111,15 +111,18 @@ static void consider(struct nearest *nearest, const char *spelling)
         distance = 1;
     /* One letter wrong in two is no evidence: short spellings must match but for dashes and case. */
     unsigned allowed = typed < 3 ? 0 : (unsigned)(typed + 1) / 3;
-    if (distance > allowed || distance >= nearest->distance)
+    /* Of two that are as near, the one with as many letters: letters are swapped more often than forgotten.
+     */
+    unsigned score = 2 * distance + (length != typed);
+    if (distance > allowed || score >= nearest->score)
         return;
-    nearest->distance = distance;
+    nearest->score = score;
     (void)snprintf(nearest->text, nearest->capacity, "%s", spelling);
 }
 
 const char *option_suggest(const char *typed, size_t length, char *text, size_t capacity)
 {
-    struct nearest nearest = {.distance = MAX_BODY, .capacity = capacity};
+    struct nearest nearest = {.score = 2 * MAX_BODY, .capacity = capacity};
     nearest.text = text;
     nearest.body_length = body_of(typed, length, nearest.body);
     if (!nearest.body_length)
@@ -132,5 +135,5 @@ const char *option_suggest(const char *typed, size_t length, char *text, size_t 
         for (size_t k = 0; k < OPTION_MAX_ALIASES && spec->aliases[k]; k++)
             consider(&nearest, spec->aliases[k]);
     }
-    return nearest.distance < MAX_BODY ? text : NULL;
+    return nearest.score < 2 * MAX_BODY ? text : NULL;
 }

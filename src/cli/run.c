@@ -32,6 +32,7 @@ struct job {
     struct file_sink *sink;
     struct aispipe_pipeline *pipeline;
     struct progress progress;
+    struct shape_plan *shapes;                /* of the samples, in the auto modes */
     size_t output_sizes[AISPIPE_MAX_TENSORS]; /* what --outputSize says */
     bool range;                               /* one run for each shape of --dymShape_range */
     size_t shape_index;                       /* of the shape that is run, with `range` */
@@ -73,28 +74,57 @@ static int open_session(struct job *job, struct aispipe_error *error)
         .device_id = (int)o->device,
         .compute_threads = (unsigned)o->threads,
         .shape = shape_of_options(o, job->output_sizes),
-        .shape_later = job->range,
+        .shape_later = job->range || o->auto_dims || o->auto_shape,
         .log = job->log,
     };
     int rc = aispipe_session_open(o->model, &session, &job->session, error);
-    if (!rc && o->debug && !job->range)
+    if (!rc && o->debug && !session.shape_later)
         describe_model(job);
     return rc;
 }
 
 /* Samples per execution, for the throughput figure: what the user says, else the first dimension of input 0.
  */
-static uint64_t batchsize(const struct job *job)
+static double batchsize(const struct job *job)
 {
     const struct aispipe_tensor_desc *input = &aispipe_session_model(job->session)->inputs[0];
     if (job->options->batchsize)
-        return job->options->batchsize;
+        return (double)job->options->batchsize;
     if (job->options->dym_batch)
-        return job->options->dym_batch;
-    return input->rank && input->dims[0] > 0 ? (uint64_t)input->dims[0] : 1;
+        return (double)job->options->dym_batch;
+    if (job->shapes)
+        return shape_plan_mean_batch(job->shapes);
+    return input->rank && input->dims[0] > 0 ? (double)input->dims[0] : 1;
+}
+
+static void log_batchsize(const struct job *job)
+{
+    char text[32];
+    summary_format_batchsize(batchsize(job), text);
+    log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%s", text);
 }
 
 /* ------------------------------------------------------------------ input and output */
+
+/* Every sample has a shape of its own: all of them are known before the run, and the model is told. */
+static int open_shaped_source(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
+    shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
+    int rc =
+        shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode, &job->shapes, error);
+    if (rc)
+        return rc;
+    shape.each = shape_plan_each(job->shapes, &shape.n_each);
+    rc = aispipe_session_set_shape(job->session, &shape, error);
+    if (rc)
+        return rc;
+    if (o->debug)
+        describe_model(job);
+    return file_source_open_shaped(job->dataset, aispipe_session_model(job->session), job->shapes, &job->log,
+                                   &job->files, error);
+}
 
 static int open_source(struct job *job, struct aispipe_error *error)
 {
@@ -109,6 +139,8 @@ static int open_source(struct job *job, struct aispipe_error *error)
     int rc = dataset_open(o->input, model->n_inputs, o->limit, &job->dataset, error);
     if (rc)
         return rc;
+    if (o->auto_dims || o->auto_shape)
+        return open_shaped_source(job, error);
     return file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files,
                             error);
 }
@@ -274,8 +306,12 @@ static void log_what_was_saved(const struct job *job)
 /* One run, with the shape that the model has now. */
 static int run_once(struct job *job, struct aispipe_error *error)
 {
-    log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%" PRIu64, batchsize(job));
+    bool shaped = job->options->auto_dims || job->options->auto_shape;
+    if (!shaped)
+        log_batchsize(job);
     int rc = open_source(job, error);
+    if (!rc && shaped)
+        log_batchsize(job);
     if (!rc)
         rc = open_output(job, error);
     if (rc)
@@ -316,6 +352,8 @@ static void close_run(struct job *job, bool failed)
     job->files = NULL;
     job->made_up = NULL;
     job->dataset = NULL;
+    shape_plan_close(job->shapes);
+    job->shapes = NULL;
     job->directory = (struct output_dir){0};
 }
 

@@ -237,7 +237,7 @@ static int plan_output(struct file_sink *sink, size_t index, const struct aispip
                                              endings[options->format], options->compress ? ".zst" : "");
     output->name = desc->name;
     output->open = shape_is_open(desc);
-    if (output->open)
+    if (output->open && aispipe_dtype_size(desc->dtype) > 0)
         return 0;
     int rc = plan_shape(options, desc, output, dims, error);
     if (rc)

@@ -663,7 +663,7 @@ def test_repeated_options(place, sim, options):
 
 
 @pytest.mark.parametrize(
-    "option", ["--bogus", "--thread", "-x", "--dymBatch", "--profiler", "--", "-", "--threads_", "--THREADS"]
+    "option", ["--bogus", "--thread", "-x", "--dymbatches", "--profiler", "--", "-", "--threads_", "--THREADS"]
 )
 def test_unknown_options(place, sim, option):
     refused(place, run_on(place, sim(), option, "1"), option.rstrip("_") if option != "-" else "'-'", "--help")

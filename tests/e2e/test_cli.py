@@ -23,10 +23,11 @@ from harness import (
 )
 
 OPTIONS = """--model --backend --device --engine_device --engine_option --input --limit --pure_data_type --seed --output
---output_dirname --outfmt --compress --output_batchsize_axis --threads --load_threads --save_threads --queue_depth
+--output_dirname --outfmt --compress --output_batchsize_axis --dymBatch --dymHW --dymDims --dymShape
+--dymShape_range --auto_set_dymdims_mode --auto_set_dymshape_mode --outputSize --threads --load_threads --save_threads --queue_depth
 --inflight --pipeline --run_mode --loop --warmup_count --batchsize --display_all_summary --debug --progress --help
 --version""".split()
-ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba".split()
+ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba -db -dhw -dd -ds -dr -asddm -asdsm -outsize".split()
 
 
 def mode(path: Path) -> int:
@@ -46,10 +47,10 @@ def test_help_names_every_option():
     assert run.stderr == ""
     for option in OPTIONS + ALIASES:
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", run.stdout), f"{option} is not in --help"
-    for group in ("Model", "Input", "Output", "Pipeline", "Measuring", "Diagnosis"):
+    for group in ("Model", "Input", "Output", "Shapes", "Pipeline", "Measuring", "Diagnosis"):
         assert re.search(rf"^{group}", run.stdout, re.MULTILINE), f"no group {group}"
     assert max(map(len, run.lines)) <= 100
-    assert "--dym" not in run.stdout and "--profiler" not in run.stdout
+    assert "--profiler" not in run.stdout
 
 
 def test_help_whatever_else_is_there():

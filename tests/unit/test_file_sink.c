@@ -227,9 +227,47 @@ static void test_what_cannot_be_cut_is_refused(void **state)
     refuse(*state, 4, 1, tensor(AISPIPE_FLOAT32, 2, DIMS(4, 6)), WORDS("'y'", "(4, 6)", "axis 1", "6", "4"));
     refuse(*state, 2, 2, tensor(AISPIPE_FLOAT32, 2, DIMS(2, 2)), WORDS("'y'", "(2, 2)", "no axis 2", "0–1"));
     refuse(*state, 2, 0, tensor(AISPIPE_FLOAT32, 0, NULL), WORDS("'y'", "scalar"));
-    refuse(*state, 1, 0, tensor(AISPIPE_FLOAT32, 2, DIMS(-1, 2)), WORDS("'y'", "not known"));
+    refuse(*state, 1, 0, tensor(AISPIPE_DTYPE_UNDEFINED, 1, DIMS(-1)), WORDS("'y'", "not known"));
     refuse(*state, 1, 0, tensor(AISPIPE_DTYPE_UNDEFINED, 1, DIMS(2)), WORDS("'y'", "not known"));
     refuse(*state, 1, 0, tensor(AISPIPE_FLOAT32, 2, DIMS(INT64_MAX, 4)), WORDS("'y'", "overflows"));
+}
+
+/* ---------------------------------------------------------------- shapes that come with the results */
+
+static void test_unknown_shapes_come_with_the_results(void **state)
+{
+    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    const struct aispipe_tensor_desc open = tensor(AISPIPE_UINT8, 2, DIMS(-1, 2));
+    struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &open};
+    struct aispipe_error error;
+    const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    void *outputs[] = {(void *)(uintptr_t)data};
+    struct file_sink *sink;
+    void *thread;
+    options.samples_per_batch = 2;
+    options.batch_axis = 1;
+    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
+    struct aispipe_sink view = file_sink_view(sink);
+    assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
+    struct aispipe_tensor_desc actual = tensor(AISPIPE_UINT8, 2, DIMS(2, 2));
+    assert_int_equal(view.store(view.context, thread, 0, 2, outputs, &actual, NULL), 0);
+    check_file(*state, "s0_0.bin", (uint8_t[]){1, 3}, 2);
+    check_file(*state, "s1_0.bin", (uint8_t[]){2, 4}, 2);
+    actual = tensor(AISPIPE_UINT8, 2, DIMS(2, 4)); /* larger than what there was room for */
+    assert_int_equal(view.store(view.context, thread, 2, 2, outputs, &actual, NULL), 0);
+    check_file(*state, "s2_0.bin", (uint8_t[]){1, 2, 5, 6}, 4);
+    check_file(*state, "s3_0.bin", (uint8_t[]){3, 4, 7, 8}, 4);
+    actual = tensor(AISPIPE_UINT8, 2, DIMS(0, 4));
+    assert_int_equal(view.store(view.context, thread, 4, 2, outputs, &actual, NULL), 0);
+    check_file(*state, "s4_0.bin", "", 0);
+    actual = tensor(AISPIPE_UINT8, 2, DIMS(2, 3));
+    assert_true(view.store(view.context, thread, 6, 2, outputs, &actual, &error) < 0);
+    assert_non_null(strstr(error.message, "(2, 3)"));
+    assert_true(view.store(view.context, thread, 6, 2, outputs, NULL, &error) < 0);
+    assert_non_null(strstr(error.message, "'y' came without its shape"));
+    assert_int_equal(count_files(*state), 6);
+    view.thread_close(view.context, thread);
+    file_sink_close(sink);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -339,6 +377,7 @@ int main(void)
         TEST(test_batches_are_cut_along_any_axis),
         TEST(test_pieces_keep_their_axis),
         TEST(test_what_cannot_be_cut_is_refused),
+        TEST(test_unknown_shapes_come_with_the_results),
         TEST(test_each_sample_and_output_has_a_file),
         TEST(test_names_up_to_the_limit),
         TEST(test_compressed_files_unpack_to_the_same),

@@ -108,6 +108,10 @@ static void test_repeated_options(void **state)
             continue;
         if (spec->choices)
             (void)snprintf(value, sizeof value, "%s", spec->choices[0]);
+        if (spec->kind == OPTION_HW)
+            (void)snprintf(value, sizeof value, "1,1");
+        if (spec->kind == OPTION_SHAPE || spec->kind == OPTION_RANGE)
+            (void)snprintf(value, sizeof value, "x:1");
         (void)snprintf(joined, sizeof joined, "%s=%s", long_name(spec), value);
         REFUSE(WORDS(long_name(spec), "is given twice"), joined, "--progress=auto", joined,
                "--progress=auto");
