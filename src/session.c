@@ -37,9 +37,9 @@ int aispipe_session_set_shape(struct aispipe_session *session, const struct aisp
 {
     const struct aispipe_backend *backend = session->backend;
     if (!backend->set_shape)
-        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                            "%s: backend %s has only models with fixed dimensions; leave it out",
-                            shape_option(shape->mode), backend->name);
+        return aispipe_fail(
+            error, AISPIPE_UNSUPPORTED, "%s: backend %s has only models with fixed dimensions; leave it out",
+            shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode), backend->name);
     size_t outputs = backend->describe(session->model)->n_outputs;
     if (shape->n_output_sizes && shape->n_output_sizes != outputs)
         return aispipe_fail(
@@ -58,6 +58,9 @@ static int give_shape(struct aispipe_session *session, const struct aispipe_sess
         return 0;
     if (options->shape.mode != AISPIPE_SHAPE_STATIC || options->shape.n_output_sizes)
         return aispipe_session_set_shape(session, &options->shape, error);
+    int rc = session->backend->check_ready ? session->backend->check_ready(session->model, error) : 0;
+    if (rc)
+        return rc;
     return shape_check_known(session->path, session->backend->describe(session->model), error);
 }
 

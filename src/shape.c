@@ -61,6 +61,7 @@ static int read_dims(const char *part, const char *text, size_t length, struct s
 static int read_entry(const char *part, size_t length, struct shape_entry *entry, struct aispipe_error *error)
 {
     const char *colon = length ? memrchr(part, ':', length) : NULL;
+    *entry = (struct shape_entry){0};
     if (!colon || colon == part)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "'%.*s' is not of the form NAME:N,N,…; write one such part for each input, "
@@ -124,6 +125,11 @@ const char *shape_option(enum aispipe_shape_mode mode)
     return "--outputSize";
 }
 
+const char *shape_option_each(enum aispipe_shape_mode mode)
+{
+    return mode == AISPIPE_SHAPE_DIMS ? "--auto_set_dymdims_mode" : "--auto_set_dymshape_mode";
+}
+
 /* ---------------------------------------------------------------- what is open */
 
 static int open_axis(const struct aispipe_tensor_desc *desc)
@@ -179,7 +185,7 @@ static int refuse_open_input(const char *path, const struct aispipe_tensor_desc 
 int shape_check_known(const char *path, const struct aispipe_model_desc *model, struct aispipe_error *error)
 {
     for (size_t i = 0; i < model->n_inputs; i++)
-        if (shape_is_open(&model->inputs[i]))
+        if (shape_is_open(&model->inputs[i]) && !model->inputs[i].size)
             return refuse_open_input(path, &model->inputs[i], error);
     for (size_t i = 0; i < model->n_outputs; i++)
         if (shape_is_open(&model->outputs[i]) && !model->outputs[i].size)
@@ -313,10 +319,9 @@ static int set_entries(const struct aispipe_shape *shape, struct aispipe_tensor_
 }
 
 /* What is open now is what nobody has given. */
-static int check_complete(const struct aispipe_shape *shape, struct aispipe_tensor_desc *inputs, size_t n,
+static int check_complete(const char *option, struct aispipe_tensor_desc *inputs, size_t n,
                           struct aispipe_error *error)
 {
-    const char *option = shape_option(shape->mode);
     for (size_t i = 0; i < n; i++) {
         struct aispipe_tensor_desc *input = &inputs[i];
         if (input->rank < 0)
@@ -336,6 +341,25 @@ static int check_complete(const struct aispipe_shape *shape, struct aispipe_tens
     return 0;
 }
 
+int shape_check_each(enum aispipe_shape_mode mode, const struct aispipe_model_desc *declared,
+                     struct aispipe_tensor_desc *inputs, struct aispipe_error *error)
+{
+    const char *option = shape_option_each(mode);
+    for (size_t i = 0; i < declared->n_inputs; i++) {
+        struct aispipe_tensor_desc input = declared->inputs[i];
+        struct shape_entry entry = {
+            .name = input.name, .name_length = strlen(input.name), .rank = inputs[i].rank};
+        memcpy(entry.dims, inputs[i].dims, sizeof entry.dims);
+        int rc = set_entry(&entry, &input, 1, option, error);
+        if (!rc)
+            rc = check_complete(option, &input, 1, error);
+        if (rc)
+            return rc;
+        inputs[i] = input;
+    }
+    return 0;
+}
+
 int shape_apply(const struct aispipe_shape *shape, const struct aispipe_model_desc *declared,
                 struct aispipe_tensor_desc *targets, struct aispipe_error *error)
 {
@@ -346,7 +370,7 @@ int shape_apply(const struct aispipe_shape *shape, const struct aispipe_model_de
             error, AISPIPE_INVALID,
             "%s is for models with unknown dimensions, and all of this one's are fixed; leave "
             "it out",
-            shape_option(shape->mode));
+            shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode));
     memcpy(targets, declared->inputs, n * sizeof *targets);
     if (shape->mode == AISPIPE_SHAPE_BATCH)
         rc = set_batch(shape, targets, n, error);
@@ -354,5 +378,5 @@ int shape_apply(const struct aispipe_shape *shape, const struct aispipe_model_de
         rc = set_hw(shape, targets, n, error);
     else if (shape->mode != AISPIPE_SHAPE_STATIC)
         rc = set_entries(shape, targets, n, error);
-    return rc ? rc : check_complete(shape, targets, n, error);
+    return rc ? rc : check_complete(shape_option(shape->mode), targets, n, error);
 }

@@ -42,6 +42,8 @@ bool shape_model_is_open(const struct aispipe_model_desc *model);
 
 /** The option that stands for a mode ("--dymBatch"). Static storage. */
 const char *shape_option(enum aispipe_shape_mode mode);
+/** The same where every batch has its own shape ("--auto_set_dymshape_mode"). */
+const char *shape_option_each(enum aispipe_shape_mode mode);
 
 /**
  * The dimensions that `shape` gives the inputs of `declared`, the model as its file says: `targets` is a copy
@@ -54,7 +56,14 @@ const char *shape_option(enum aispipe_shape_mode mode);
 int shape_apply(const struct aispipe_shape *shape, const struct aispipe_model_desc *declared,
                 struct aispipe_tensor_desc *targets, struct aispipe_error *error);
 
-/** Refuses a model of which an input is open, or an output has no memory set aside. */
+/**
+ * Checks one set of inputs of shape->each (`inputs`) against the model as its file says; the same errors as
+ * shape_apply. Sets their sizes.
+ */
+int shape_check_each(enum aispipe_shape_mode mode, const struct aispipe_model_desc *declared,
+                     struct aispipe_tensor_desc *inputs, struct aispipe_error *error);
+
+/** Refuses a model of which an input or output is open and has no memory set aside. */
 int shape_check_known(const char *path, const struct aispipe_model_desc *model, struct aispipe_error *error);
 
 /** Product of the dimensions times the size of an element, into desc->size; false when it overflows. */

@@ -39,18 +39,27 @@ static char *place_tensors(const struct aispipe_tensor_desc *tensors, size_t n, 
     return at;
 }
 
-static int allocate(struct slot_pool *pool, size_t tensors_per_slot, struct aispipe_error *error)
+static int host_allocate(struct slot_pool *pool, size_t bytes, struct aispipe_error *error)
+{
+    void *memory = NULL;
+    int rc = pool->backend->host_alloc(pool->model, bytes, &memory, error);
+    pool->memory = rc ? NULL : memory;
+    return rc;
+}
+
+static int allocate(struct slot_pool *pool, size_t tensors_per_slot, size_t inputs_per_slot,
+                    struct aispipe_error *error)
 {
     size_t bytes;
     if (__builtin_mul_overflow(pool->host_bytes, (size_t)pool->count, &bytes))
         bytes = SIZE_MAX;
     pool->slots = calloc(pool->count, sizeof *pool->slots);
     pool->tensors = calloc((size_t)pool->count * tensors_per_slot + 1, sizeof *pool->tensors);
-    if (bytes != SIZE_MAX && pool->slots && pool->tensors) {
+    pool->shapes = calloc((size_t)pool->count * inputs_per_slot, sizeof *pool->shapes);
+    if (bytes != SIZE_MAX && pool->slots && pool->tensors && pool->shapes) {
         if (pool->backend->host_alloc)
-            pool->memory = pool->backend->host_alloc(pool->model, bytes);
-        else
-            pool->memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
+            return host_allocate(pool, bytes, error);
+        pool->memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
     }
     if (!pool->memory)
         return aispipe_fail(error, AISPIPE_NO_MEMORY,
@@ -67,7 +76,7 @@ int slot_pool_open(struct slot_pool *pool, const struct aispipe_backend *backend
     *pool = (struct slot_pool){.backend = backend, .model = model, .count = count};
     int rc = slot_bytes(backend, model, &pool->host_bytes, &pool->device_bytes, error);
     if (!rc)
-        rc = allocate(pool, tensors_per_slot, error);
+        rc = allocate(pool, tensors_per_slot, desc->n_inputs, error);
     for (unsigned i = 0; !rc && i < count; i++) {
         struct slot *slot = &pool->slots[i];
         void **table = pool->tensors + i * tensors_per_slot;
@@ -76,6 +85,8 @@ int slot_pool_open(struct slot_pool *pool, const struct aispipe_backend *backend
         slot->index = i;
         slot->io.inputs = table;
         slot->io.outputs = table + desc->n_inputs;
+        slot->shapes = pool->shapes + i * desc->n_inputs;
+        memcpy(slot->shapes, desc->inputs, desc->n_inputs * sizeof *slot->shapes);
         rc = backend->io_create ? backend->io_create(model, &slot->io, error) : 0;
         if (!rc)
             pool->created = i + 1;
@@ -95,6 +106,7 @@ void slot_pool_close(struct slot_pool *pool)
     else
         free(pool->memory);
     free(pool->tensors);
+    free(pool->shapes);
     free(pool->slots);
     *pool = (struct slot_pool){0};
 }

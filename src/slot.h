@@ -15,9 +15,10 @@
 struct slot {
     struct aispipe_io io; /**< batch number, buffers, device resources */
     uint32_t index;
-    uint32_t samples;      /**< samples of the batch that count (the rest is filler) */
-    uint64_t first_sample; /**< number of the first one */
-    bool dropped;          /**< given up: the remaining stages only hand it on */
+    uint32_t samples;                   /**< samples of the batch that count (the rest is filler) */
+    uint64_t first_sample;              /**< number of the first one */
+    struct aispipe_tensor_desc *shapes; /**< of the inputs, for sources whose batches have their own */
+    bool dropped;                       /**< given up: the remaining stages only hand it on */
 };
 
 struct slot_pool {
@@ -25,11 +26,12 @@ struct slot_pool {
     void *model;
     struct slot *slots;
     unsigned count;
-    unsigned created;    /**< slots whose io_create has succeeded */
-    size_t host_bytes;   /**< of one slot */
-    size_t device_bytes; /**< of one slot */
-    void **tensors;      /**< pointer tables of all slots */
-    char *memory;        /**< host buffers of all slots, one block */
+    unsigned created;                   /**< slots whose io_create has succeeded */
+    size_t host_bytes;                  /**< of one slot */
+    size_t device_bytes;                /**< of one slot */
+    void **tensors;                     /**< pointer tables of all slots */
+    struct aispipe_tensor_desc *shapes; /**< of all slots' inputs */
+    char *memory;                       /**< host buffers of all slots, one block */
 };
 
 /** Host and device bytes one slot needs. Negative status when the sizes overflow. */

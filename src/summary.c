@@ -51,7 +51,7 @@ static void advise(struct summary *summary)
                  remedies[run->bottleneck]);
 }
 
-int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize, struct summary *summary,
+int summary_collect(const struct aispipe_pipeline *pipeline, double batchsize, struct summary *summary,
                     struct aispipe_error *error)
 {
     *summary = (struct summary){.batchsize = batchsize};
@@ -64,7 +64,7 @@ int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize,
     if (rc)
         return rc;
     if (summary->compute.mean > 0)
-        summary->throughput = 1000.0 * (double)batchsize / summary->compute.mean;
+        summary->throughput = 1000.0 * batchsize / summary->compute.mean;
     advise(summary);
     return 0;
 }
@@ -96,10 +96,19 @@ static void print_stages(const struct aispipe_run_stats *run, const struct aispi
     }
 }
 
+void summary_format_batchsize(double batchsize, char text[32])
+{
+    if (batchsize == (double)(uint64_t)batchsize)
+        (void)snprintf(text, 32, "%" PRIu64, (uint64_t)batchsize);
+    else
+        format_double(batchsize, text);
+}
+
 void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log)
 {
     const struct aispipe_run_stats *run = &summary->run;
-    char mean[32], throughput[32];
+    char mean[32], throughput[32], batchsize[32];
+    summary_format_batchsize(summary->batchsize, batchsize);
     format_double(summary->compute.mean, mean);
     format_double(summary->throughput, throughput);
     log_line(log, INFO, "-----------------Performance Summary------------------");
@@ -108,8 +117,8 @@ void summary_print(const struct summary *summary, bool transfers, const struct a
     print_latency("NPU_compute_time", &summary->compute, log);
     if (transfers)
         print_latency("D2H_latency", &summary->d2h, log);
-    log_line(log, INFO, "throughput 1000*batchsize.mean(%" PRIu64 ")/NPU_compute_time.mean(%s): %s",
-             summary->batchsize, mean, throughput);
+    log_line(log, INFO, "throughput 1000*batchsize.mean(%s)/NPU_compute_time.mean(%s): %s", batchsize, mean,
+             throughput);
     log_line(log, INFO, "------------------------------------------------------");
     for (size_t i = 0; summary->energy && i < summary->energy->n; i++) {
         char joules[32];

@@ -31,7 +31,7 @@ struct summary {
     struct aispipe_latency compute;
     struct aispipe_latency d2h;
     struct aispipe_run_stats run;
-    uint64_t batchsize; /**< samples per execution, for the throughput figure */
+    double batchsize; /**< samples per execution, for the throughput figure */
     double
         throughput; /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
     char advice[512]; /**< the sentence that says which stage bounds the run, and what to try */
@@ -50,8 +50,10 @@ struct summary_files {
 };
 
 /** Collects the figures of a pipeline that has ended. */
-int summary_collect(const struct aispipe_pipeline *pipeline, uint64_t batchsize, struct summary *summary,
+int summary_collect(const struct aispipe_pipeline *pipeline, double batchsize, struct summary *summary,
                     struct aispipe_error *error);
+/** Whole, but where it is the mean over batches of different shapes. */
+void summary_format_batchsize(double batchsize, char text[32]);
 /** Prints both blocks as INFO lines. `transfers`: also the H2D and D2H lines. */
 void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log);
 

@@ -41,7 +41,14 @@ static int load_run(struct stage_thread *thread, struct slot *slot, struct aispi
     if (batch >= run->source.batches)
         return STAGE_END;
     assign(slot, &run->source, batch);
-    int rc = run->source.fill(run->source.context, thread->files, batch, slot->io.inputs, error);
+    int rc = 0;
+    if (run->source.shape) {
+        rc = run->source.shape(run->source.context, thread->files, batch, slot->shapes, error);
+        if (rc)
+            return rc;
+        slot->io.shaped = slot->shapes;
+    }
+    rc = run->source.fill(run->source.context, thread->files, batch, slot->io.inputs, error);
     if (!rc && run->log.debug)
         log_line(&run->log, AISPIPE_LOG_DEBUG, "load batch %" PRIu64 ": samples %" PRIu64 " to %" PRIu64,
                  batch, slot->first_sample, slot->first_sample + slot->samples - (slot->samples > 0));

@@ -147,6 +147,14 @@ struct aispipe_shape {
      * Outputs whose size is known need no entry, but an entry that is too small for one is an error. */
     const size_t *output_sizes;
     size_t n_output_sizes; /**< 0, or the number of outputs */
+    /**
+     * DIMS, SHAPE with n_each > 0: every batch brings dimensions of its own (aispipe_source.shape), and these
+     * are all that will come: n_each times a description of every input, of which rank and dims count. `dims`
+     * is not looked at. Inputs that the model leaves open stay so, with the most bytes that one takes as
+     * size.
+     */
+    const struct aispipe_tensor_desc *each;
+    size_t n_each;
 };
 
 /** How to open a model. Zero-initialise, then set what differs. Strings are copied. */
@@ -222,6 +230,12 @@ struct aispipe_source {
      */
     int (*fill)(void *context, void *thread, uint64_t batch, void *const *inputs,
                 struct aispipe_error *error);
+    /**
+     * Optional: sets rank, dims and size of every input of the batch, which is filled next; for a session
+     * whose shape has `each`.
+     */
+    int (*shape)(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
+                 struct aispipe_error *error);
     /** Optional: writes a readable name of the sample (its input-0 file) for error messages. */
     void (*sample_name)(void *context, uint64_t sample, char *name, size_t capacity);
 };

@@ -48,7 +48,10 @@ struct aispipe_io {
     bool warmup;          /**< an untimed execution: faults are not injected, nothing is recorded */
     void *const *inputs;  /**< host memory of input i, 64-byte aligned, size of the model's input i */
     void *const *outputs; /**< the same for outputs */
-    void *device;         /**< the backend's own, set by io_create */
+    /** Inputs as this batch has them, where every batch has a shape of its own (aispipe_shape.each). NULL: as
+     * described. */
+    const struct aispipe_tensor_desc *shaped;
+    void *device; /**< the backend's own, set by io_create */
     /** Outputs as they turned out, one for each, where the model describes some as unknown: the backend's
      * own, set by compute or d2h, valid until that io computes again. NULL: as described. */
     const struct aispipe_tensor_desc *actual;
@@ -92,14 +95,21 @@ struct aispipe_backend {
      * inputs; an output that is known only after execution keeps its −1 and has the size that
      * `shape->output_sizes` gives, 0 where it gives none. Refuses a model without unknown dimensions, and
      * names input, axis and both numbers where a size contradicts the model's. AISPIPE_SHAPE_STATIC comes
-     * only with output_sizes.
+     * only with output_sizes. With shape->each, open inputs stay open too, with the most bytes as size, and
+     * every batch brings its own in io->shaped.
      */
     int (*set_shape)(void *model, const struct aispipe_shape *shape, struct aispipe_error *error);
+
+    /**
+     * Optional: refuses a model that cannot run as it is, because a shape must be chosen for it first, with a
+     * sentence that lists what there is to choose from. Called after load when no shape was given.
+     */
+    int (*check_ready)(const void *model, struct aispipe_error *error);
 
     /** Device bytes that one io takes beside its host buffers; NULL: none. */
     size_t (*io_bytes)(const void *model);
     /** Optional pair: host memory that transfers fastest (pinned). NULL: ordinary aligned memory. */
-    void *(*host_alloc)(void *model, size_t bytes);
+    int (*host_alloc)(void *model, size_t bytes, void **memory, struct aispipe_error *error);
     void (*host_free)(void *model, void *memory);
 
     /** Makes io->device from the buffers already in `io`. Optional pair. */

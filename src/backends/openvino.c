@@ -324,7 +324,8 @@ static ov_status_e set_tensors(const struct openvino_lane *lane, const struct op
     ov_status_e status = OK;
     for (size_t i = 0; status == OK && i < inputs; i++) {
         *failed = i;
-        status = ov->infer_request_set_input_tensor_by_index(lane->request, i, own->tensors[i]);
+        if (own->tensors[i])
+            status = ov->infer_request_set_input_tensor_by_index(lane->request, i, own->tensors[i]);
     }
     for (size_t i = 0; status == OK && i < model->desc.n_outputs; i++) {
         *failed = inputs + i;
@@ -383,7 +384,8 @@ static int check_narrowed(const struct openvino_model *model, const struct aispi
 {
     for (size_t i = 0; i < model->desc.n_inputs; i++) {
         const struct aispipe_tensor_desc *input = &model->desc.inputs[i];
-        size_t n = input->size / aispipe_dtype_size(input->dtype);
+        size_t bytes = io->shaped ? io->shaped[i].size : input->size;
+        size_t n = bytes / aispipe_dtype_size(input->dtype);
         size_t at = first_too_large(input->dtype, io->inputs[i], n);
         if (at == n)
             continue;
@@ -403,6 +405,8 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
     int rc = lane->model->narrows ? check_narrowed(lane->model, io, error) : 0;
     if (!rc)
         rc = bind(lane, io->device, error);
+    if (!rc && io->shaped)
+        rc = openvino_set_shaped(lane->model, lane->request, io, error);
     if (rc)
         return rc;
     if (lane->model->device->profile)

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "openvino_internal.h"
+#include "shape.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -240,7 +241,7 @@ int openvino_compile(struct openvino_model *model, const char *path, struct aisp
     model->compiled = calloc(how.compiled, sizeof(ov_compiled_model_t *));
     if (!model->compiled)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to compile model '%s'", path);
-    if (how.try_single)
+    if (how.try_single && !shape_model_is_open(&model->desc))
         try_single(model, &how);
     while (model->n_compiled < how.compiled) {
         ov_status_e status = compile(model, &how.properties, &model->compiled[model->n_compiled]);

@@ -91,6 +91,10 @@ int openvino_describe_shapes(struct openvino_model *model, struct aispipe_error 
 /** The backend's set_shape: reshapes and compiles. */
 int openvino_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
 
+/** Gives the request the inputs of a batch whose shape is its own; those that are fixed are set already. */
+int openvino_set_shaped(const struct openvino_model *model, ov_infer_request_t *request,
+                        const struct aispipe_io *io, struct aispipe_error *error);
+
 /**
  * After an execution: copies the outputs whose shape was not known into the slot, and describes all of them
  * in `actual`. Fails when one does not fit into the memory set aside for it.

@@ -23,10 +23,13 @@ static int reshape(struct openvino_model *model, const struct aispipe_tensor_des
     bool ready = shapes && dims && indexes;
     for (size_t i = 0; ready && i < n; i++) {
         indexes[i] = i;
-        shapes[i].rank = (ov_rank_t){targets[i].rank, targets[i].rank};
+        int rank = targets[i].rank;
+        shapes[i].rank = rank < 0 ? (ov_rank_t){0, -1} : (ov_rank_t){rank, rank};
         shapes[i].dims = dims + i * AISPIPE_MAX_RANK;
-        for (int axis = 0; axis < targets[i].rank; axis++)
-            shapes[i].dims[axis] = (ov_dimension_t){targets[i].dims[axis], targets[i].dims[axis]};
+        for (int axis = 0; axis < rank; axis++) {
+            int64_t dim = targets[i].dims[axis];
+            shapes[i].dims[axis] = (ov_dimension_t){dim < 0 ? 0 : dim, dim};
+        }
     }
     if (ready)
         status = ov->model_reshape_by_port_indexes(model->read, indexes, shapes, n);
@@ -63,6 +66,100 @@ static int plan_outputs(struct openvino_model *model, const struct aispipe_shape
     return 0;
 }
 
+/* ---------------------------------------------------------------- a shape for each batch */
+
+static void keep_largest(const struct aispipe_tensor_desc *tensors, size_t n, size_t *sizes, bool *known)
+{
+    for (size_t i = 0; i < n; i++) {
+        known[i] = known[i] && !shape_is_open(&tensors[i]);
+        if (tensors[i].size > sizes[i])
+            sizes[i] = tensors[i].size;
+    }
+}
+
+/* Finds the most bytes that each tensor takes. Outputs are asked for by giving the model one shape after the
+ * other, which compiles nothing; not where the user has said how large they are. */
+static int measure_each(struct openvino_model *model, const struct aispipe_shape *shape,
+                        const struct aispipe_model_desc *declared, size_t *sizes, bool *known,
+                        struct aispipe_error *error)
+{
+    size_t n = declared->n_inputs;
+    struct aispipe_tensor_desc *inputs = calloc(n, sizeof *inputs);
+    if (!inputs)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the shapes of the inputs");
+    int rc = 0;
+    for (size_t k = 0; !rc && k < shape->n_each; k++) {
+        memcpy(inputs, shape->each + k * n, n * sizeof *inputs);
+        rc = shape_check_each(shape->mode, declared, inputs, error);
+        if (!rc)
+            keep_largest(inputs, n, sizes, known);
+        if (rc || shape->n_output_sizes)
+            continue;
+        rc = reshape(model, inputs, error);
+        if (!rc)
+            rc = openvino_describe_shapes(model, error);
+        if (!rc)
+            keep_largest(model->desc.outputs, declared->n_outputs, sizes + n, known + n);
+    }
+    free(inputs);
+    return rc;
+}
+
+/* The model is compiled once, with its dimensions open. */
+static int set_each(struct openvino_model *model, const struct aispipe_shape *shape,
+                    const struct aispipe_model_desc *declared, struct aispipe_error *error)
+{
+    size_t inputs = declared->n_inputs;
+    size_t n = inputs + declared->n_outputs;
+    size_t sizes[2 * AISPIPE_MAX_TENSORS] = {0};
+    bool known[2 * AISPIPE_MAX_TENSORS];
+    memset(known, true, sizeof known);
+    openvino_release_compiled(model);
+    int rc = measure_each(model, shape, declared, sizes, known, error);
+    if (!rc)
+        rc = reshape(model, declared->inputs, error);
+    if (!rc)
+        rc = openvino_describe_shapes(model, error);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        bool open = shape_is_open(&model->tensors[i]);
+        if (i >= inputs)
+            model->open_outputs |= open;
+        if (open && i >= inputs && shape->n_output_sizes)
+            model->tensors[i].size = shape->output_sizes[i - inputs];
+        else if (open)
+            model->tensors[i].size = known[i] ? sizes[i] : 0;
+    }
+    return openvino_compile(model, model->path, error);
+}
+
+int openvino_set_shaped(const struct openvino_model *model, ov_infer_request_t *request,
+                        const struct aispipe_io *io, struct aispipe_error *error)
+{
+    const struct openvino_library *ov = &model->device->ov;
+    for (size_t i = 0; i < model->desc.n_inputs; i++) {
+        if (!shape_is_open(&model->desc.inputs[i]))
+            continue;
+        int64_t dims[AISPIPE_MAX_RANK];
+        memcpy(dims, io->shaped[i].dims, sizeof dims);
+        ov_shape_t shape = {.rank = io->shaped[i].rank, .dims = dims};
+        ov_tensor_t *tensor = NULL;
+        ov_status_e status = ov->tensor_create_from_host_ptr(model->types[i], shape, io->inputs[i], &tensor);
+        if (status == OK) {
+            status = ov->infer_request_set_input_tensor_by_index(request, i, tensor);
+            ov->tensor_free(tensor); /* the request has its own hold on it */
+        }
+        char reason[OPENVINO_REASON];
+        if (status != OK)
+            return aispipe_fail(error, AISPIPE_DEVICE, "the engine did not take tensor '%s': %s",
+                                model->desc.inputs[i].name, openvino_reason(ov, status, reason));
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- one shape */
+
 int openvino_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error)
 {
     struct openvino_model *model = loaded;
@@ -72,6 +169,9 @@ int openvino_set_shape(void *loaded, const struct aispipe_shape *shape, struct a
         declared.inputs = model->declared;
         declared.outputs = model->declared + n;
     }
+    model->open_outputs = false;
+    if (shape->n_each && model->declared)
+        return set_each(model, shape, &declared, error);
     struct aispipe_tensor_desc *targets = calloc(n, sizeof *targets);
     if (!targets)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to give model '%s' a shape", model->path);

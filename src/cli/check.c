@@ -232,6 +232,19 @@ static int check_layers(const struct options *options, struct aispipe_error *err
     return 0;
 }
 
+/* Each of these sets the shape of one session again and again. */
+static int check_devices(const struct options *options, struct aispipe_error *error)
+{
+    const char *name = options->auto_dims                                ? "auto_set_dymdims_mode"
+                       : options->auto_shape                             ? "auto_set_dymshape_mode"
+                       : options->dym_shape_range && !options->dym_shape ? "dymShape_range"
+                                                                         : NULL;
+    if (!name || options->device.count == 1)
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID, "option --%s: %zu devices are given; run it on one of them",
+                        name, options->device.count);
+}
+
 static int check_energy(const struct options *options, struct aispipe_error *error)
 {
     size_t devices = options->device.count;
@@ -290,7 +303,7 @@ int check_options(const struct options *options, const char *const *seen, const 
 {
     int status = check_needs_output(options, seen, error);
     if (!status)
-        status = check_one_shape(seen, error);
+        status = check_one_shape(options, seen, error);
     if (status)
         return status;
     if (!options->model)
@@ -298,6 +311,8 @@ int check_options(const struct options *options, const char *const *seen, const 
                             "option --model is missing; name the model file, for example: %s",
                             option_examples[0].command);
     status = check_layers(options, error);
+    if (!status)
+        status = check_devices(options, error);
     if (!status)
         status = check_energy(options, error);
     if (!status)

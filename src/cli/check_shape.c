@@ -83,12 +83,44 @@ static const char *argument_of(const char *const *seen, const char *name)
     return NULL;
 }
 
-int check_one_shape(const char *const *seen, struct aispipe_error *error)
+/* Whether the option was given, and not as 0. */
+static bool is_on(const struct options *options, const char *const *seen, const char *name)
 {
-    static const char *const ways[] = {"dymBatch", "dymHW", "dymDims", "dymShape", "dymShape_range"};
+    if (strcmp(name, "auto_set_dymdims_mode") == 0)
+        return options->auto_dims;
+    if (strcmp(name, "auto_set_dymshape_mode") == 0)
+        return options->auto_shape;
+    return argument_of(seen, name);
+}
+
+static int check_auto(const struct options *options, struct aispipe_error *error)
+{
+    if (!options->auto_dims && !options->auto_shape)
+        return 0;
+    const char *name = options->auto_dims ? "auto_set_dymdims_mode" : "auto_set_dymshape_mode";
+    if (!options->input)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s needs --input: the dimensions are those of its .npy files", name);
+    if (options->run_mode == RUN_MODE_FILES)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --%s needs .npy files, and --run_mode files reads .bin files only; use "
+                            "another run mode",
+                            name);
+    return 0;
+}
+
+int check_one_shape(const struct options *options, const char *const *seen, struct aispipe_error *error)
+{
+    static const char *const ways[] = {"dymBatch",
+                                       "dymHW",
+                                       "dymDims",
+                                       "dymShape",
+                                       "dymShape_range",
+                                       "auto_set_dymdims_mode",
+                                       "auto_set_dymshape_mode"};
     const char *first = NULL;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        if (!argument_of(seen, ways[i]))
+        if (!is_on(options, seen, ways[i]))
             continue;
         /* A single shape wins over a range, as in the older tool. */
         if (first && !(strcmp(first, "dymShape") == 0 && strcmp(ways[i], "dymShape_range") == 0))
@@ -98,7 +130,7 @@ int check_one_shape(const char *const *seen, struct aispipe_error *error)
                 ways[i]);
         first = ways[i];
     }
-    return 0;
+    return check_auto(options, error);
 }
 
 struct aispipe_shape shape_of_options(const struct options *options, size_t sizes[AISPIPE_MAX_TENSORS])

@@ -10,9 +10,9 @@
  * option. */
 int check_shape_value(enum option_kind kind, const char *value, struct aispipe_error *error);
 
-/** Refuses options that exclude each other. `seen[i]` is the argument that gave entry i of the table, or
- * NULL. */
-int check_one_shape(const char *const *seen, struct aispipe_error *error);
+/** Refuses options that exclude each other, or lack what they need. `seen[i]` is the argument that gave entry
+ * i of the table, or NULL. */
+int check_one_shape(const struct options *options, const char *const *seen, struct aispipe_error *error);
 
 /** The shape that the options ask for. It points into them and into `sizes`. */
 struct aispipe_shape shape_of_options(const struct options *options, size_t sizes[AISPIPE_MAX_TENSORS]);

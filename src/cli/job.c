@@ -31,6 +31,12 @@ static void describe_model(const struct job *job)
     describe_tensors("output", model->outputs, model->n_outputs);
 }
 
+/* --auto_set_dymdims_mode or --auto_set_dymshape_mode: every sample has a shape of its own. */
+static bool each_has_shape(const struct options *options)
+{
+    return options->auto_dims || options->auto_shape;
+}
+
 int job_open_session(struct job *job, struct aispipe_error *error)
 {
     const struct options *o = job->options;
@@ -42,7 +48,7 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .device_id = (int)job->device,
         .compute_threads = (unsigned)o->threads,
         .shape = shape_of_options(o, job->output_sizes),
-        .shape_later = job->shape_later,
+        .shape_later = job->shape_later || each_has_shape(o),
         .profile = o->profiler,
         .dump = o->dump,
         .log = job->log,
@@ -60,24 +66,49 @@ int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error
 
 /* Samples per execution, for the throughput figure: what the user says, else the first dimension of input 0.
  */
-static uint64_t batchsize(const struct job *job)
+static double batchsize(const struct job *job)
 {
     const struct aispipe_tensor_desc *input = &aispipe_session_model(job->session)->inputs[0];
     if (job->options->batchsize)
-        return job->options->batchsize;
+        return (double)job->options->batchsize;
     if (job->options->dym_batch)
-        return job->options->dym_batch;
-    return input->rank && input->dims[0] > 0 ? (uint64_t)input->dims[0] : 1;
+        return (double)job->options->dym_batch;
+    if (job->shapes)
+        return shape_plan_mean_batch(job->shapes);
+    return input->rank && input->dims[0] > 0 ? (double)input->dims[0] : 1;
 }
 
 void job_describe(const struct job *job)
 {
+    char text[32];
+    if (each_has_shape(job->options) && !job->shapes)
+        return;
     if (job->options->debug)
         describe_model(job);
-    log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%" PRIu64, batchsize(job));
+    summary_format_batchsize(batchsize(job), text);
+    log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%s", text);
 }
 
 /* ------------------------------------------------------------------ input and output */
+
+/* All shapes are known before the run, and the model is told. */
+static int open_shaped(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
+    shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
+    int rc =
+        shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode, &job->shapes, error);
+    if (rc)
+        return rc;
+    shape.each = shape_plan_each(job->shapes, &shape.n_each);
+    rc = aispipe_session_set_shape(job->session, &shape, error);
+    if (rc)
+        return rc;
+    job_describe(job);
+    return file_source_open_shaped(job->dataset, aispipe_session_model(job->session), job->shapes, &job->log,
+                                   &job->files, error);
+}
 
 int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error)
 {
@@ -90,6 +121,8 @@ int job_open_input(struct job *job, const struct dataset *dataset, struct aispip
         return made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
                                    &job->made_up, error);
     }
+    if (each_has_shape(o))
+        return open_shaped(job, error);
     return file_source_open(dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files, error);
 }
 
@@ -274,6 +307,8 @@ void job_close_files(struct job *job, bool failed)
         output_dir_remove_if_empty(&job->directory);
     file_source_close(job->files);
     made_up_source_close(job->made_up);
+    shape_plan_close(job->shapes);
+    job->shapes = NULL;
     job->sink = NULL;
     job->files = NULL;
     job->made_up = NULL;

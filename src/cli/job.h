@@ -17,6 +17,7 @@
 #include "io/dataset.h"
 #include "io/file_sink.h"
 #include "io/file_source.h"
+#include "io/shape_plan.h"
 #include "io/share.h"
 #include "summary.h"
 
@@ -35,6 +36,7 @@ struct job {
     struct aispipe_session *session;
     size_t output_sizes[AISPIPE_MAX_TENSORS]; /**< what --outputSize says */
     const struct dataset *dataset;            /**< the caller's; NULL: made-up data */
+    struct shape_plan *shapes;                /**< of the samples, in the auto modes */
     struct file_source *files;
     struct made_up_source *made_up;
     struct output_dir directory; /**< made by the caller, when something is to be saved */
@@ -51,7 +53,8 @@ int job_open_session(struct job *job, struct aispipe_error *error);
 /** Gives the model another shape, written as --dymShape takes it. After job_close_files the steps from
  * job_describe on may be taken again. */
 int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error);
-/** Prints what is known of the model: with --debug its description, then its batch size. */
+/** Prints what is known of the model: with --debug its description, then its batch size. Where both are only
+ * known with the samples, job_open_input does it. */
 void job_describe(const struct job *job);
 /** `dataset` is borrowed; NULL: made-up data. */
 int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error);

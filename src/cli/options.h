@@ -51,6 +51,8 @@ struct options {
     const char *dym_dims; /**< NULL: none; grammar checked, as of the three below */
     const char *dym_shape;
     const char *dym_shape_range; /**< text or a file; not looked at when dym_shape is given */
+    bool auto_dims;              /**< every sample's own dims */
+    bool auto_shape;
     const char *output_size;
     const char *backend;
     const char *engine_device;

@@ -273,7 +273,7 @@ static int read_file(struct shape_range *range, const char *path, struct aispipe
                          SHOWN, path, FILE_MOST);
     else if (memchr(text, '\0', length))
         rc = aispipe_fail(error, AISPIPE_INVALID, "'%.*s' is not a text file", SHOWN, path);
-    if (!rc) {
+    if (!rc && text) {
         text[length] = '\0';
         rc = read_lines(range, &reading, text);
     }

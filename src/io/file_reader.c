@@ -349,6 +349,13 @@ static int open_file(struct reading *reading)
     return fail_read(reading, rc);
 }
 
+static size_t file_plan_bytes(const struct file_plan *plan, size_t input, uint64_t sample)
+{
+    if (plan->shapes)
+        return shape_plan_inputs(plan->shapes, sample)[input].size;
+    return plan->inputs[input].size / plan->files_per_batch;
+}
+
 int file_reader_read(struct file_reader *reader, size_t input, uint64_t sample, void *place,
                      struct aispipe_error *error)
 {
@@ -356,7 +363,7 @@ int file_reader_read(struct file_reader *reader, size_t input, uint64_t sample, 
         .reader = reader,
         .input = input,
         .sample = sample,
-        .wanted = reader->plan->inputs[input].size / reader->plan->files_per_batch,
+        .wanted = file_plan_bytes(reader->plan, input, sample),
         .error = error,
     };
     int rc = open_file(&reading);

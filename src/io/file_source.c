@@ -107,6 +107,38 @@ static int plan_inputs(struct file_source *source, struct aispipe_error *error)
     return 0;
 }
 
+static struct file_source *make_source(const struct dataset *dataset, const struct aispipe_model_desc *model,
+                                       const struct aispipe_log *log)
+{
+    struct file_source *made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    atomic_flag_clear(&made->warned);
+    made->samples = dataset_samples(dataset);
+    made->plan = (struct file_plan){
+        .dataset = dataset,
+        .inputs = model->inputs,
+        .n_inputs = model->n_inputs,
+        .files_per_batch = 1,
+        .log = log ? *log : (struct aispipe_log){0},
+        .warned = &made->warned,
+    };
+    return made;
+}
+
+int file_source_open_shaped(const struct dataset *dataset, const struct aispipe_model_desc *model,
+                            const struct shape_plan *shapes, const struct aispipe_log *log,
+                            struct file_source **source, struct aispipe_error *error)
+{
+    *source = make_source(dataset, model, log);
+    if (!*source)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to read input files");
+    (*source)->plan.shapes = shapes;
+    size_t bytes = shape_plan_inputs(shapes, 0)[0].size;
+    (*source)->layout = (struct file_source_layout){bytes, bytes, 1, (*source)->samples};
+    return 0;
+}
+
 int file_source_open(const struct dataset *dataset, const struct aispipe_model_desc *model, bool bin_only,
                      const struct aispipe_log *log, struct file_source **source, struct aispipe_error *error)
 {
@@ -118,19 +150,9 @@ int file_source_open(const struct dataset *dataset, const struct aispipe_model_d
     int rc = bin_only ? refuse_npy(dataset, error) : 0;
     if (rc)
         return rc;
-    struct file_source *made = calloc(1, sizeof *made);
+    struct file_source *made = make_source(dataset, model, log);
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to read input files");
-    atomic_flag_clear(&made->warned);
-    made->samples = dataset_samples(dataset);
-    made->plan = (struct file_plan){
-        .dataset = dataset,
-        .inputs = model->inputs,
-        .n_inputs = model->n_inputs,
-        .files_per_batch = 1,
-        .log = log ? *log : (struct aispipe_log){0},
-        .warned = &made->warned,
-    };
     rc = plan_inputs(made, error);
     if (rc) {
         file_source_close(made);
@@ -202,6 +224,17 @@ static int source_fill(void *context, void *thread, uint64_t batch, void *const 
     return 0;
 }
 
+static int source_shape(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
+                        struct aispipe_error *error)
+{
+    const struct file_source *source = context;
+    (void)thread;
+    if (batch >= source->samples)
+        return aispipe_fail(error, AISPIPE_INVALID, "batch %llu does not exist", (unsigned long long)batch);
+    memcpy(inputs, shape_plan_inputs(source->plan.shapes, batch), source->plan.n_inputs * sizeof *inputs);
+    return 0;
+}
+
 static void source_sample_name(void *context, uint64_t sample, char *name, size_t capacity)
 {
     const struct file_source *source = context;
@@ -218,6 +251,7 @@ struct aispipe_source file_source_view(struct file_source *source)
         .thread_open = source_thread_open,
         .thread_close = source_thread_close,
         .fill = source_fill,
+        .shape = source->plan.shapes ? source_shape : NULL,
         .sample_name = source_sample_name,
     };
 }

@@ -8,6 +8,7 @@
 
 #include "aispipe/aispipe.h"
 #include "io/dataset.h"
+#include "io/shape_plan.h"
 
 struct file_source;
 
@@ -32,6 +33,13 @@ struct file_source_layout {
  */
 int file_source_open(const struct dataset *dataset, const struct aispipe_model_desc *model, bool bin_only,
                      const struct aispipe_log *log, struct file_source **source, struct aispipe_error *error);
+/**
+ * The same for samples that have shapes of their own (shape_plan.h, borrowed): each is a batch, and the
+ * source tells its shape.
+ */
+int file_source_open_shaped(const struct dataset *dataset, const struct aispipe_model_desc *model,
+                            const struct shape_plan *shapes, const struct aispipe_log *log,
+                            struct file_source **source, struct aispipe_error *error);
 void file_source_close(struct file_source *source);
 struct file_source_layout file_source_layout(const struct file_source *source);
 /** The pipeline's view; valid as long as the source. */

@@ -369,3 +369,100 @@ def test_one_shape_wins_over_a_range(batch_model):
 def test_bad_range(batch_model, value, needles):
     run = aispipe("--model", batch_model, f"--dymShape_range={value}", status=None)
     assert_one_error(run, 2, "--dymShape_range", *needles)
+
+
+# --- a shape for each sample ----------------------------------------------------------------------------------
+
+AUTO = ["--auto_set_dymdims_mode", "--auto_set_dymshape_mode"]
+
+
+@pytest.mark.parametrize("option", AUTO)
+@pytest.mark.parametrize("threads", [["--threads", 1], ["--threads", 3], ["--pipeline", 0], ["--run_mode", "full"]])
+def test_auto(tmp_path, option, threads):
+    """Shapes alternate, also the batch; every result has its own shape, and is the right one."""
+    model = save(tmp_path / "auto.onnx", image_nodes(), [value("x", ["n", 3, "h", "w"])],
+                 [value("y", ["n", 5, "a", "b"])], w=weights(5, 3, 3, 3))
+    shapes = [(1 + i % 3, 3, 5 + i % 7, 40 - i % 11) for i in range(60)]
+    samples = [arrays(1, shape, seed=i)[0] for i, shape in enumerate(shapes)]
+    run = aispipe("--model", model, "--input", write_all(tmp_path / "in", samples), option, *out(tmp_path), *threads)
+    read = results(tmp_path / "out")
+    assert len(read) == 60
+    for i, sample in enumerate(samples):
+        same(read[f"s{i}_0.npy"], reference(model, x=sample)[0])
+    assert sum(line.startswith("[INFO] load model") for line in run.lines) == 1
+    assert batchsize_of(run) == 2
+    assert "[INFO] try get model batchsize:2" in run.lines
+    assert len(summary_of(tmp_path / "out", "r")["filesinfo"]) == 60
+
+
+def test_auto_mean_batch(tmp_path, batch_model):
+    samples = [arrays(1, (n, 3, 8, 9))[0] for n in (1, 2, 2, 4)]
+    run = aispipe("--model", batch_model, "--input", write_all(tmp_path / "in", samples), "-asdsm")
+    mean, time, throughput = field(
+        run, rf"throughput 1000\*batchsize\.mean\(({NUMBER})\)/NPU_compute_time\.mean\(({NUMBER})\): ({NUMBER})")
+    assert float(mean) == 2.25
+    assert float(throughput) == pytest.approx(1000 * 2.25 / float(time))
+
+
+def test_auto_two_inputs(tmp_path, two_model):
+    """Both inputs' shapes change from sample to sample, and must fit each other."""
+    a = [arrays(1, (1 + i % 3, 2 + i % 5), seed=i)[0] for i in range(20)]
+    b = [arrays(1, (2 + i % 5, 4), seed=i + 99)[0] for i in range(20)]
+    inputs = f"{write_all(tmp_path / 'a', a)},{write_all(tmp_path / 'b', b)}"
+    aispipe("--model", two_model, "--input", inputs, "-asddm", "1", *out(tmp_path), "--threads", 2)
+    for i in range(20):
+        for k, wanted in enumerate(reference(two_model, a=a[i], b=b[i])):
+            same(results(tmp_path / "out")[f"s{i}_{k}.npy"], wanted)
+
+
+def test_auto_with_unknown_outputs(tmp_path, where_model):
+    samples = [(arrays(1, (1 + i % 4, 4), seed=i)[0] > 0).astype(np.float32) for i in range(12)]
+    command = ["--model", where_model, "--input", write_all(tmp_path / "in", samples), "-asdsm", *out(tmp_path)]
+    assert_one_error(aispipe(*command, status=None), 2, "output 0, 'where'", "--outputSize")
+    aispipe(*command, "--outputSize", "256,64")
+    for i, sample in enumerate(samples):
+        where = results(tmp_path / "out")[f"s{i}_0.npy"]
+        np.testing.assert_array_equal(where, np.stack(np.nonzero(sample)))
+        same(results(tmp_path / "out")[f"s{i}_1.npy"], -sample)
+    run = aispipe(*command, "--outputSize", "256,63", status=None)
+    assert_one_error(run, 1, "output 1, 'minus'", r"\(4, 4\)", "64", "63")
+
+
+def test_auto_kinds_of_npy(tmp_path, batch_model, zstd):
+    """Fortran order, big-endian and compressed files have shapes too."""
+    samples = [arrays(1, (n, 3, 8, 9), seed=n)[0] for n in (1, 2, 3)]
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "s0.npy", np.asfortranarray(samples[0]))
+    np.save(tmp_path / "in" / "s1.npy", samples[1].astype(">f4"))
+    (tmp_path / "in" / "s2.npy.zst").write_bytes(zstd.compress(npy_bytes(samples[2])))
+    aispipe("--model", batch_model, "--input", tmp_path / "in", "-asdsm", *out(tmp_path))
+    for i, sample in enumerate(samples):
+        same(results(tmp_path / "out")[f"s{i}_0.npy"], reference(batch_model, x=sample)[0])
+
+
+def test_auto_refused(tmp_path, batch_model, fixed_model, sim):
+    good = arrays(1, (2, 3, 8, 9))[0]
+    write_all(tmp_path / "in", [good])
+    command = ["--model", batch_model, "--input", tmp_path / "in"]
+    assert_one_error(aispipe("--model", batch_model, "-asdsm", status=None), 2, "--auto_set_dymshape_mode", "--input")
+    assert_one_error(aispipe(*command, "-asdsm", "-asddm", status=None), 2, "exclude each other")
+    assert_one_error(aispipe(*command, "-asdsm", "-db", 2, status=None), 2, "exclude each other")
+    assert_one_error(aispipe(*command, "-asdsm", "-rm", "files", status=None), 2, "--run_mode files")
+    aispipe(*command, "-asdsm", 0, "-db", 2)
+    write_npy(tmp_path / "in" / "t.npy", np.zeros((2, 3, 8, 10), np.float32))
+    assert_one_error(aispipe(*command, "-asdsm", status=None), 2, "t.npy", "dimension 3 of input 'x'", "is 9", "10")
+    write_npy(tmp_path / "in" / "t.npy", np.zeros((2, 3, 8), np.float32))
+    assert_one_error(aispipe(*command, "-asdsm", status=None), 2, "t.npy", "3 dimensions are given", "has 4")
+    write_npy(tmp_path / "in" / "t.npy", np.zeros((0, 3, 8, 9), np.float32))
+    assert_one_error(aispipe(*command, "-asdsm", status=None), 2, "t.npy", "0 is no size")
+    write_npy(tmp_path / "in" / "t.npy", np.zeros((2, 3, 8, 9), np.float64))
+    assert_one_error(aispipe(*command, "-asdsm", status=None), 2, "t.npy", "<f8", "float32")
+    (tmp_path / "in" / "t.npy").rename(tmp_path / "in" / "t.bin")
+    assert_one_error(aispipe(*command, "-asdsm", status=None), 2, "t.bin", "raw")
+    (tmp_path / "in" / "t.bin").unlink()
+    write_npy(tmp_path / "fixed" / "s.npy", np.zeros((2, 4), np.float32))
+    run = aispipe("--model", fixed_model, "--input", tmp_path / "fixed", "-asdsm", status=None)
+    assert_one_error(run, 2, "--auto_set_dymshape_mode", "fixed; leave it out")
+    write_npy(tmp_path / "sim" / "s.npy", np.zeros((1, 16), np.float32))
+    run = aispipe("--model", sim(), "--input", tmp_path / "sim", "-asddm", status=None)
+    assert_one_error(run, 2, "--auto_set_dymdims_mode", "backend sim")

@@ -15,9 +15,18 @@ struct aclDataBuffer {
     size_t size;
 };
 
+struct aclTensorDesc {
+    aclDataType type;
+    int rank;
+    int64_t dims[8];
+};
+
 struct aclmdlDataset {
     aclDataBuffer *buffers[8];
     size_t n;
+    aclTensorDesc *descs[8];
+    aclmdlIODims chosen;  /* the gear: dimensions of both inputs in a row */
+    aclTensorDesc scores; /* of an output dataset, when the shape is open */
 };
 
 struct aclmdlDesc {
@@ -280,7 +289,8 @@ EXPORT size_t aclmdlGetNumOutputs(aclmdlDesc *desc)
     return fails("aclmdlGetNumOutputs") ? 0 : 1;
 }
 
-/* Input 0 is (2, 1, 3, 3) float32, input 1 (2, 5) int8; the output is (2, 7) uint8 in a larger buffer. */
+/* In the largest gear input 0 is (2, 1, 3, 3) float32, input 1 (2, 5) int8; the output is (2, 7) uint8 in a
+ * larger buffer. */
 EXPORT size_t aclmdlGetInputSizeByIndex(aclmdlDesc *desc, size_t i)
 {
     (void)desc;
@@ -289,8 +299,7 @@ EXPORT size_t aclmdlGetInputSizeByIndex(aclmdlDesc *desc, size_t i)
 
 EXPORT size_t aclmdlGetOutputSizeByIndex(aclmdlDesc *desc, size_t i)
 {
-    (void)desc;
-    return fails("aclmdlGetOutputSizeByIndex") ? 0 : (size_t[]){32}[i];
+    return fails("aclmdlGetOutputSizeByIndex") || desc->kind == 'o' ? 0 : (size_t[]){32}[i];
 }
 
 EXPORT const char *aclmdlGetInputNameByIndex(const aclmdlDesc *desc, size_t i)
@@ -324,10 +333,26 @@ EXPORT aclError aclmdlGetInputDims(const aclmdlDesc *desc, size_t i, aclmdlIODim
 
 EXPORT aclError aclmdlGetOutputDims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
 {
+    (void)i;
+    *dims = (aclmdlIODims){.dimCount = 2, .dims = {strchr("bdo", desc->kind) ? -1 : 2, 7}};
+    return result(fails("aclmdlGetOutputDims"));
+}
+
+/* The gear that was set last is the description's, as a model has one at a time. */
+static int64_t current_batch = 2;
+
+EXPORT aclError aclmdlGetCurOutputDims(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
+{
     (void)desc;
     (void)i;
-    *dims = (aclmdlIODims){.dimCount = 2, .dims = {2, 7}};
-    return result(fails("aclmdlGetOutputDims"));
+    *dims = (aclmdlIODims){.dimCount = 2, .dims = {current_batch, 7}};
+    return result(fails("aclmdlGetCurOutputDims"));
+}
+
+EXPORT aclFormat aclmdlGetInputFormat(const aclmdlDesc *desc, size_t i)
+{
+    (void)desc;
+    return fails("aclmdlGetInputFormat") ? ACL_FORMAT_UNDEFINED : i ? ACL_FORMAT_ND : ACL_FORMAT_NCHW;
 }
 
 EXPORT aclDataType aclmdlGetInputDataType(const aclmdlDesc *desc, size_t i)
@@ -415,11 +440,73 @@ EXPORT aclError aclmdlAddDatasetBuffer(aclmdlDataset *dataset, aclDataBuffer *bu
     return 0;
 }
 
+static aclError choose(aclmdlDataset *dataset, size_t index, const aclmdlIODims *chosen, const char *function)
+{
+    check(index == 2, "a gear that is not given to the hidden input");
+    if (fails(function))
+        return result(true);
+    dataset->chosen = *chosen;
+    current_batch = chosen->dims[0];
+    return 0;
+}
+
+EXPORT aclError aclmdlSetDynamicBatchSize(uint32_t id, aclmdlDataset *dataset, size_t index, uint64_t n)
+{
+    check(kinds[id] == 'b', "a batch size for another model");
+    return choose(dataset, index,
+                  &(aclmdlIODims){.dimCount = 6, .dims = {(int64_t)n, 1, 3, 3, (int64_t)n, 5}},
+                  "aclmdlSetDynamicBatchSize");
+}
+
+EXPORT aclError aclmdlSetDynamicHWSize(uint32_t id, aclmdlDataset *dataset, size_t index, uint64_t h,
+                                       uint64_t w)
+{
+    check(kinds[id] == 'h', "an image size for another model");
+    return choose(dataset, index,
+                  &(aclmdlIODims){.dimCount = 6, .dims = {2, 1, (int64_t)h, (int64_t)w, 2, 5}},
+                  "aclmdlSetDynamicHWSize");
+}
+
+EXPORT aclError aclmdlSetInputDynamicDims(uint32_t id, aclmdlDataset *dataset, size_t index,
+                                          const aclmdlIODims *dims)
+{
+    check(kinds[id] == 'd' && dims->dimCount == 6, "dimensions for another model");
+    return choose(dataset, index, dims, "aclmdlSetInputDynamicDims");
+}
+
+/* The dimensions of both inputs in a row, from wherever they were given. */
+static aclmdlIODims chosen_dims(char kind, const aclmdlDataset *input)
+{
+    if (kind == 's')
+        return (aclmdlIODims){.dimCount = 6, .dims = {2, 1, 3, 3, 2, 5}};
+    if (kind != 'o')
+        return input->chosen;
+    aclmdlIODims row = {.dimCount = 0};
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; input->descs[i] && k < input->descs[i]->rank; k++)
+            row.dims[row.dimCount++] = input->descs[i]->dims[k];
+    return row;
+}
+
+static void check_sizes(char kind, const aclmdlDataset *input, const aclmdlDataset *output)
+{
+    aclmdlIODims row = chosen_dims(kind, input);
+    const int64_t *d = row.dims;
+    bool hidden_one = strchr("bhd", kind) != NULL;
+    check(row.dimCount == 6, "aclmdlExecute without a shape");
+    check(input->n == 2 + (size_t)hidden_one && output->n == 1, "aclmdlExecute with too few buffers");
+    check(input->buffers[0]->size == (size_t)(4 * d[0] * d[1] * d[2] * d[3]), "input 0 of another size");
+    check(input->buffers[1]->size == (size_t)(d[4] * d[5]), "input 1 of another size");
+    check(!hidden_one || input->buffers[2]->size == 256, "a hidden input of another size");
+    check(kind == 'o' || output->buffers[0]->size >= (size_t)(d[0] * 7), "an output that is too small");
+}
+
 EXPORT aclError aclmdlExecute(uint32_t id, const aclmdlDataset *input, aclmdlDataset *output)
 {
-    (void)id;
     check(current != NULL, "aclmdlExecute without a context");
-    check(input->n == 2 && output->n == 1, "aclmdlExecute with too few buffers");
+    check_sizes(kinds[id], input, output);
+    aclmdlIODims row = chosen_dims(kinds[id], input);
+    output->scores = (aclTensorDesc){.type = ACL_UINT8, .rank = 2, .dims = {row.dims[0], 7}};
     if (fails("aclmdlExecute"))
         return result(true);
     const unsigned char *from = input->buffers[0]->data;
@@ -457,6 +544,55 @@ EXPORT aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode mode)
 EXPORT aclError aclmdlGetInputDimsV2(const aclmdlDesc *desc, size_t i, aclmdlIODims *dims)
 {
     return fails("aclmdlGetInputDimsV2") ? result(true) : input_dims(desc, i, dims);
+}
+
+EXPORT aclTensorDesc *aclCreateTensorDesc(aclDataType type, int rank, const int64_t *dims, aclFormat format)
+{
+    check(rank <= 8 && format == (rank == 4 ? ACL_FORMAT_NCHW : ACL_FORMAT_ND), "a strange description");
+    if (fails("aclCreateTensorDesc"))
+        return NULL;
+    aclTensorDesc *desc = calloc(1, sizeof *desc);
+    desc->type = type;
+    desc->rank = rank;
+    memcpy(desc->dims, dims, (size_t)rank * sizeof *dims);
+    state.descriptions++;
+    return desc;
+}
+
+EXPORT void aclDestroyTensorDesc(const aclTensorDesc *desc)
+{
+    free((void *)desc);
+    state.descriptions--;
+}
+
+EXPORT aclError aclmdlSetDatasetTensorDesc(aclmdlDataset *dataset, aclTensorDesc *desc, size_t i)
+{
+    if (fails("aclmdlSetDatasetTensorDesc"))
+        return result(true);
+    dataset->descs[i] = desc;
+    return 0;
+}
+
+EXPORT aclTensorDesc *aclmdlGetDatasetTensorDesc(const aclmdlDataset *dataset, size_t i)
+{
+    (void)i;
+    return fails("aclmdlGetDatasetTensorDesc") ? NULL : (aclTensorDesc *)&dataset->scores;
+}
+
+EXPORT size_t aclGetTensorDescNumDims(const aclTensorDesc *desc)
+{
+    return fails("aclGetTensorDescNumDims") ? ACL_UNKNOWN_RANK : (size_t)desc->rank;
+}
+
+EXPORT aclError aclGetTensorDescDimV2(const aclTensorDesc *desc, size_t i, int64_t *dim)
+{
+    *dim = desc->dims[i];
+    return result(fails("aclGetTensorDescDimV2"));
+}
+
+EXPORT size_t aclGetTensorDescSize(const aclTensorDesc *desc)
+{
+    return fails("aclGetTensorDescSize") ? 0 : (size_t)(desc->dims[0] * desc->dims[1]);
 }
 
 EXPORT aclError aclmdlQuerySize(const char *path, size_t *work, size_t *weights)

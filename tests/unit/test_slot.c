@@ -46,14 +46,15 @@ static void engine_io_destroy(void *model, struct aispipe_io *io)
     ((struct engine *)model)->destroyed++;
 }
 
-static void *engine_host_alloc(void *model, size_t bytes)
+static int engine_host_alloc(void *model, size_t bytes, void **memory, struct aispipe_error *error)
 {
     struct engine *engine = model;
     engine->host_bytes = bytes;
     if (engine->no_host_memory)
-        return NULL;
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory that transfers fast; lower --inflight");
     engine->host_blocks++;
-    return aligned_alloc(SLOT_ALIGNMENT, bytes);
+    *memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
+    return 0;
 }
 
 static void engine_host_free(void *model, void *memory)

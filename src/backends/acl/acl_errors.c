@@ -73,10 +73,6 @@ static int status_of(aclError code)
     case ACL_ERROR_READ_MODEL_FAILURE:
     case ACL_ERROR_MODEL_MISSING_ATTR:
         return AISPIPE_MODEL;
-    case ACL_ERROR_BAD_ALLOC:
-    case ACL_ERROR_RT_MEMORY_ALLOCATION:
-    case ACL_ERROR_RT_DEVICE_OOM:
-        return AISPIPE_NO_MEMORY;
     default:
         return AISPIPE_FAULT;
     }

@@ -42,12 +42,14 @@ struct acl_copy {
 
 /** One input or output of the model, hidden ones included. */
 struct acl_port {
-    size_t bytes; /**< of its device buffer */
-    int shown;    /**< its index in the description; −1: hidden */
+    size_t reported; /**< by the runtime: bytes, of the largest gear; 0: unknown */
+    size_t bytes;    /**< of its device buffer, in the chosen shape */
+    int shown;       /**< its index in the description; −1: hidden */
 };
 
 struct acl_model {
     struct acl_device *device;
+    char *path;
     struct acl_copy *copies; /**< one per context */
     unsigned n_copies;       /**< loaded so far */
     void *weights;           /**< device memory that the copies share; NULL: each has its own */
@@ -56,7 +58,31 @@ struct acl_model {
     size_t n_outputs;
     struct acl_port *ports; /**< inputs, then outputs */
     struct aispipe_model_desc desc;
-    struct aispipe_tensor_desc *tensors; /**< inputs, then outputs; names are owned */
+    struct aispipe_tensor_desc *tensors;  /**< inputs, then from [n_inputs] outputs: in the chosen shape */
+    struct aispipe_tensor_desc *declared; /**< the same, as the file says; owns the names */
+
+    /* What there is to choose from: at most one of these. */
+    aclmdlBatch batch;
+    aclmdlHW hw;
+    size_t n_dims;
+    aclmdlIODims *dims;
+    size_t gear_input; /**< the hidden input that carries the gear */
+    bool has_aipp;     /**< there is a hidden input for AIPP settings */
+
+    /* What is chosen. */
+    enum aispipe_shape_mode mode;
+    uint64_t batch_size, height, width;
+    aclmdlIODims row; /**< dimensions of all inputs in a row */
+};
+
+/** The datasets of a slot; `io->device`. */
+struct acl_io {
+    aclmdlDataset *input;
+    aclmdlDataset *output;
+    aclDataBuffer **buffers;            /**< inputs, then outputs, as the model's ports */
+    void **memory;                      /**< the same: device memory */
+    aclTensorDesc **descs;              /**< of the inputs, when the shape is open */
+    struct aispipe_tensor_desc *actual; /**< outputs as they turned out, when the shape is open */
 };
 
 /* ---------------------------------------------------------------- acl_errors.c */
@@ -87,31 +113,46 @@ void acl_process_leave(struct acl_device *device);
 
 /** Makes the context of compute lane `lane` the current one of this thread. */
 int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *error);
+/** The same in order to release something; false: it cannot be done, and what lives there is left to the
+ * reset. */
+bool acl_return_to(struct acl_device *device, unsigned lane);
 
-/* ---------------------------------------------------------------- acl_load.c, acl_model.c, acl_gears.c */
+/* ---------------------------------------------------------------- acl_load.c, acl_model.c */
 
-/** Loads, describes and checks. On failure `*result` is NULL. */
+/** Loads and describes. On failure `*result` is NULL. */
 int acl_load(void *device, const char *path, void **result, struct aispipe_error *error);
 void acl_unload(void *loaded);
-/** Fills handle, ports, tensors and desc from the first copy. */
-int acl_describe_model(struct acl_model *model, const char *path, struct aispipe_error *error);
+/** Fills handle, ports, tensors, desc and gears from the first copy. */
+int acl_describe_model(struct acl_model *model, struct aispipe_error *error);
 /** Frees what acl_describe_model has made. */
 void acl_forget_description(struct acl_model *model);
-/** Refuses a model whose shape must be chosen, with a sentence that says from what and with which option. */
-int acl_check_shape_is_known(struct acl_model *model, const char *path, struct aispipe_error *error);
+/** The runtime's dimensions into a description; too many are refused. */
+int acl_take_dims(const struct acl_model *model, const aclmdlIODims *dims, struct aispipe_tensor_desc *desc,
+                  struct aispipe_error *error);
+/** Refuses a model with dynamic AIPP, because it has no settings for it. */
+int acl_check_aipp(const struct acl_model *model, struct aispipe_error *error);
+
+/* ---------------------------------------------------------------- acl_gears.c, acl_shape.c */
+
+int acl_read_gears(struct acl_model *model, struct aispipe_error *error);
+/** Which kind of shape the model must be given; STATIC: none. */
+enum aispipe_shape_mode acl_shape_mode(const struct acl_model *model);
+/** An error that lists what the model can be given, and with which option. `given`: what was, as "--x 1: ".
+ */
+int acl_refuse_shape(const struct acl_model *model, const char *given, struct aispipe_error *error);
+int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
+/** Refuses a model that needs a shape. */
+int acl_check_ready(const void *loaded, struct aispipe_error *error);
+/** Tells the runtime the chosen shape of the datasets, for the next execution of copy `id`. */
+int acl_select_shape(const struct acl_model *model, uint32_t id, struct acl_io *own,
+                     struct aispipe_error *error);
+/** After an execution: what the outputs have become. */
+int acl_take_outputs(const struct acl_model *model, struct aispipe_io *io, struct aispipe_error *error);
 
 /* ---------------------------------------------------------------- acl_io.c, acl_lane.c */
 
-/** The datasets of a slot; `io->device`. */
-struct acl_io {
-    aclmdlDataset *input;
-    aclmdlDataset *output;
-    aclDataBuffer **buffers; /**< inputs, then outputs, as the model's ports */
-    void **memory;           /**< the same: device memory */
-};
-
 size_t acl_io_bytes(const void *loaded);
-void *acl_host_alloc(void *loaded, size_t bytes);
+int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_error *error);
 void acl_host_free(void *loaded, void *memory);
 int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error);
 void acl_io_destroy(void *loaded, struct aispipe_io *io);

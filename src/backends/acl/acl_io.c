@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory: pinned on the host, and on the device a buffer for every input and output of every slot. */
 #include "acl_internal.h"
-#include "log.h"
 
 #include <stdlib.h>
 
@@ -22,33 +21,39 @@ size_t acl_io_bytes(const void *loaded)
  * Only pinned memory can be transferred while other things happen. The runtime promises no alignment, so
  * there is room for it, and in front of what is handed out the address that the runtime wants back.
  */
-void *acl_host_alloc(void *loaded, size_t bytes)
+int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_error *error)
 {
-    struct acl_model *model = loaded;
-    struct acl_device *device = model->device;
-    struct aispipe_error error = {0};
+    struct acl_device *device = ((struct acl_model *)loaded)->device;
     void *memory = NULL;
     size_t room;
     if (__builtin_add_overflow(bytes, (size_t)2 * ALIGNMENT, &room))
-        return NULL;
-    int rc = acl_enter(device, 0, &error);
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "the batch slots are larger than any memory");
+    int rc = acl_enter(device, 0, error);
     if (!rc)
-        rc = acl_check(device, device->acl.aclrtMallocHost(&memory, room), &error,
-                       "aclrtMallocHost of %zu bytes", room);
-    if (rc) {
-        log_line(&device->log, AISPIPE_LOG_WARNING, "device %d: %s", device->id, error.message);
-        return NULL;
-    }
+        rc = acl_check(device, device->acl.aclrtMallocHost(&memory, room), error,
+                       "aclrtMallocHost of %zu bytes for the batch slots (lower --inflight)", room);
+    if (rc)
+        return rc;
     char *handed_out = (char *)memory + ALIGNMENT;
     handed_out += (ALIGNMENT - (uintptr_t)handed_out % ALIGNMENT) % ALIGNMENT;
     ((void **)(void *)handed_out)[-1] = memory;
-    return handed_out;
+    *result = handed_out;
+    return 0;
 }
 
 void acl_host_free(void *loaded, void *memory)
 {
     struct acl_device *device = ((struct acl_model *)loaded)->device;
     acl_released(device, device->acl.aclrtFreeHost(((void **)memory)[-1]), "aclrtFreeHost");
+}
+
+static void forget(struct acl_io *own)
+{
+    free(own->buffers);
+    free(own->memory);
+    free(own->descs);
+    free(own->actual);
+    free(own);
 }
 
 static void destroy(struct acl_model *model, struct acl_io *own)
@@ -65,9 +70,10 @@ static void destroy(struct acl_model *model, struct acl_io *own)
         acl_released(device, acl->aclmdlDestroyDataset(own->input), "aclmdlDestroyDataset");
     if (own->output)
         acl_released(device, acl->aclmdlDestroyDataset(own->output), "aclmdlDestroyDataset");
-    free(own->buffers);
-    free(own->memory);
-    free(own);
+    for (size_t i = 0; i < model->n_inputs; i++)
+        if (own->descs[i])
+            acl->aclDestroyTensorDesc(own->descs[i]);
+    forget(own);
 }
 
 void acl_io_destroy(void *loaded, struct aispipe_io *io)
@@ -117,16 +123,16 @@ int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *err
     struct acl_model *model = loaded;
     size_t n = model->n_inputs + model->n_outputs;
     struct acl_io *own = calloc(1, sizeof *own);
-    void **memory = calloc(n, sizeof *memory);
-    aclDataBuffer **buffers = calloc(n, sizeof *buffers);
-    if (!own || !memory || !buffers) {
-        free(own);
-        free(memory);
-        free(buffers);
+    if (!own)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
+    own->memory = calloc(n, sizeof *own->memory);
+    own->buffers = calloc(n, sizeof *own->buffers);
+    own->descs = calloc(model->n_inputs, sizeof *own->descs);
+    own->actual = calloc(model->n_outputs, sizeof *own->actual);
+    if (!own->memory || !own->buffers || !own->descs || !own->actual) {
+        forget(own);
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
     }
-    own->memory = memory;
-    own->buffers = buffers;
     int rc = fill(model, own, error);
     if (rc) {
         destroy(model, own);

@@ -52,11 +52,8 @@ void acl_lane_destroy(void *loaded, void *created)
 {
     struct acl_device *device = ((struct acl_model *)loaded)->device;
     struct acl_lane *lane = created;
-    if (lane->stream) {
-        acl_released(device, device->acl.aclrtSetCurrentContext(device->contexts[lane->context]),
-                     "aclrtSetCurrentContext");
+    if (lane->stream && acl_return_to(device, lane->context))
         acl_released(device, device->acl.aclrtDestroyStream(lane->stream), "aclrtDestroyStream");
-    }
     free(lane);
 }
 
@@ -94,12 +91,14 @@ int acl_compute(void *created, struct aispipe_io *io, struct aispipe_error *erro
 {
     const struct acl_lane *lane = created;
     struct acl_device *device = lane->model->device;
-    const struct acl_io *own = io->device;
+    struct acl_io *own = io->device;
     int rc = acl_enter(device, lane->context, error);
-    if (rc)
-        return rc;
-    return acl_check(device, device->acl.aclmdlExecute(lane->model_id, own->input, own->output), error,
-                     "aclmdlExecute");
+    if (!rc)
+        rc = acl_select_shape(lane->model, lane->model_id, own, error);
+    if (!rc)
+        rc = acl_check(device, device->acl.aclmdlExecute(lane->model_id, own->input, own->output), error,
+                       "aclmdlExecute");
+    return rc ? rc : acl_take_outputs(lane->model, io, error);
 }
 
 int acl_d2h(void *created, struct aispipe_io *io, struct aispipe_error *error)
@@ -112,7 +111,7 @@ int acl_d2h(void *created, struct aispipe_io *io, struct aispipe_error *error)
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < model->desc.n_outputs; i++) {
-        const struct aispipe_tensor_desc *output = &model->desc.outputs[i];
+        const struct aispipe_tensor_desc *output = io->actual ? &io->actual[i] : &model->desc.outputs[i];
         size_t bytes = output->size;
         if (bytes)
             rc = acl_check(

@@ -48,6 +48,11 @@
     X(aclmdlGetDynamicHW)             \
     X(aclmdlGetInputDynamicGearCount) \
     X(aclmdlGetInputDynamicDims)      \
+    X(aclmdlGetInputFormat)           \
+    X(aclmdlGetCurOutputDims)         \
+    X(aclmdlSetDynamicBatchSize)      \
+    X(aclmdlSetDynamicHWSize)         \
+    X(aclmdlSetInputDynamicDims)      \
     X(aclmdlCreateDataset)            \
     X(aclmdlDestroyDataset)           \
     X(aclmdlAddDatasetBuffer)         \
@@ -56,14 +61,21 @@
     X(aclmdlExecute)
 
 /** What older releases of CANN lack: the pointer is then NULL, and one warning says what is done without. */
-#define ACL_OPTIONAL(X)                                                   \
-    X(aclGetRecentErrMsg, "errors are given by number")                   \
-    X(aclrtGetVersion, "its version is not shown")                        \
-    X(aclrtGetSocName, "the processor's name is not shown")               \
-    X(aclrtSetDeviceSatMode, "overflows are treated as the device likes") \
-    X(aclmdlGetInputDimsV2, "static AIPP shows the model's own shapes")   \
-    X(aclmdlQuerySize, "every compute thread has its own weights")        \
-    X(aclmdlLoadFromFileWithMem, "every compute thread has its own weights")
+#define ACL_OPTIONAL(X)                                                      \
+    X(aclGetRecentErrMsg, "errors are given by number")                      \
+    X(aclrtGetVersion, "its version is not shown")                           \
+    X(aclrtGetSocName, "the processor's name is not shown")                  \
+    X(aclrtSetDeviceSatMode, "overflows are treated as the device likes")    \
+    X(aclmdlGetInputDimsV2, "static AIPP shows the model's own shapes")      \
+    X(aclmdlQuerySize, "every compute thread has its own weights")           \
+    X(aclmdlLoadFromFileWithMem, "every compute thread has its own weights") \
+    X(aclCreateTensorDesc, "no --dymShape")                                  \
+    X(aclDestroyTensorDesc, "no --dymShape")                                 \
+    X(aclmdlSetDatasetTensorDesc, "no --dymShape")                           \
+    X(aclmdlGetDatasetTensorDesc, "no --dymShape")                           \
+    X(aclGetTensorDescNumDims, "no --dymShape")                              \
+    X(aclGetTensorDescDimV2, "no --dymShape")                                \
+    X(aclGetTensorDescSize, "no --dymShape")
 
 /** The functions, each with the type that the ABI gives it: `acl->aclrtSetDevice(0)`. */
 struct acl_library {

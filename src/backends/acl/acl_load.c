@@ -8,11 +8,20 @@
 #include "log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int acl_enter(struct acl_device *device, unsigned lane, struct aispipe_error *error)
 {
     return acl_check(device, device->acl.aclrtSetCurrentContext(device->contexts[lane]), error,
                      "aclrtSetCurrentContext");
+}
+
+bool acl_return_to(struct acl_device *device, unsigned lane)
+{
+    aclError code = device->acl.aclrtSetCurrentContext(device->contexts[lane]);
+    acl_released(device, code, "aclrtSetCurrentContext");
+    /* What is to be released can only be released there, so once more. */
+    return code == ACL_SUCCESS || device->acl.aclrtSetCurrentContext(device->contexts[lane]) == ACL_SUCCESS;
 }
 
 static int allocate(struct acl_device *device, size_t bytes, void **memory, struct aispipe_error *error)
@@ -101,9 +110,11 @@ int acl_load(void *opened, const char *path, void **result, struct aispipe_error
     if (!model)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
     model->device = opened;
-    int rc = load_copies(model, path, error);
+    model->path = strdup(path);
+    int rc = model->path ? load_copies(model, path, error)
+                         : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
     if (!rc)
-        rc = acl_describe_model(model, path, error);
+        rc = acl_describe_model(model, error);
     if (rc) {
         acl_unload(model);
         return rc;
@@ -117,8 +128,8 @@ static void unload_copies(struct acl_model *model)
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
     for (unsigned i = 0; i < model->n_copies; i++) {
-        acl_released(device, acl->aclrtSetCurrentContext(device->contexts[i]), "aclrtSetCurrentContext");
-        acl_released(device, acl->aclmdlUnload(model->copies[i].id), "aclmdlUnload");
+        if (acl_return_to(device, i))
+            acl_released(device, acl->aclmdlUnload(model->copies[i].id), "aclmdlUnload");
     }
 }
 
@@ -141,5 +152,6 @@ void acl_unload(void *loaded)
     acl_forget_description(model);
     free_memory(model);
     free(model->copies);
+    free(model->path);
     free(model);
 }

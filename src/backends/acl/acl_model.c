@@ -26,11 +26,6 @@ static const char *type_name(aclDataType type)
     }
 }
 
-static bool is_hidden(const char *name)
-{
-    return strcmp(name, ACL_DYNAMIC_TENSOR_NAME) == 0 || strcmp(name, ACL_DYNAMIC_AIPP_NAME) == 0;
-}
-
 /* What the runtime says of one input or output. */
 struct told {
     bool input;
@@ -54,54 +49,104 @@ static int ask_dims(struct acl_model *model, struct told *told, struct aispipe_e
                      "aclmdlGetInputDims of input %zu", told->index);
 }
 
+static int ask_name(struct acl_model *model, struct told *told, struct aispipe_error *error)
+{
+    const struct acl_library *acl = &model->device->acl;
+    told->name = told->input ? acl->aclmdlGetInputNameByIndex(model->handle, told->index)
+                             : acl->aclmdlGetOutputNameByIndex(model->handle, told->index);
+    told->bytes = told->input ? acl->aclmdlGetInputSizeByIndex(model->handle, told->index)
+                              : acl->aclmdlGetOutputSizeByIndex(model->handle, told->index);
+    return acl_expect(model->device, told->name && *told->name, error,
+                      "aclmdlGet%sNameByIndex(%zu) gave no name", told->input ? "Input" : "Output",
+                      told->index);
+}
+
 static int ask(struct acl_model *model, struct told *told, struct aispipe_error *error)
 {
     const struct acl_library *acl = &model->device->acl;
-    const char *kind = told->input ? "Input" : "Output";
-    if (told->input) {
-        told->name = acl->aclmdlGetInputNameByIndex(model->handle, told->index);
-        told->type = acl->aclmdlGetInputDataType(model->handle, told->index);
-        told->bytes = acl->aclmdlGetInputSizeByIndex(model->handle, told->index);
-    } else {
-        told->name = acl->aclmdlGetOutputNameByIndex(model->handle, told->index);
-        told->type = acl->aclmdlGetOutputDataType(model->handle, told->index);
-        told->bytes = acl->aclmdlGetOutputSizeByIndex(model->handle, told->index);
-    }
-    int rc = acl_expect(model->device, told->name && *told->name, error,
-                        "aclmdlGet%sNameByIndex(%zu) gave no name", kind, told->index);
+    told->type = told->input ? acl->aclmdlGetInputDataType(model->handle, told->index)
+                             : acl->aclmdlGetOutputDataType(model->handle, told->index);
+    int rc =
+        acl_expect(model->device, told->type != ACL_DT_UNDEFINED, error,
+                   "aclmdlGet%sDataType(%zu) gave no type", told->input ? "Input" : "Output", told->index);
     return rc ? rc : ask_dims(model, told, error);
 }
 
-/* Product of the dimensions × the size of an element; false when it overflows. */
+/* Product of the dimensions × the size of an element; false when it overflows or a dimension is open. */
 static bool product(const struct aispipe_tensor_desc *desc, size_t *bytes)
 {
     *bytes = aispipe_dtype_size(desc->dtype);
     for (int i = 0; i < desc->rank; i++)
-        if (__builtin_mul_overflow(*bytes, (size_t)desc->dims[i], bytes))
+        if (desc->dims[i] < 0 || __builtin_mul_overflow(*bytes, (size_t)desc->dims[i], bytes))
             return false;
     return true;
+}
+
+static bool is_open(const struct aispipe_tensor_desc *desc)
+{
+    for (int i = 0; i < desc->rank; i++)
+        if (desc->dims[i] < 0)
+            return true;
+    return false;
 }
 
 /*
  * Bytes of a tensor. An input may take another number than its shape says, because AIPP turns what is fed (an
  * image in YUV, say) into that shape; an output may lie in a larger buffer, of which its shape is the
- * beginning.
+ * beginning. Where the shape is open, the size is chosen with it.
  */
-static int choose_size(struct acl_model *model, const char *path, const struct told *told,
-                       struct aispipe_tensor_desc *desc, struct aispipe_error *error)
+static int choose_size(struct acl_model *model, const struct told *told, struct aispipe_tensor_desc *desc,
+                       struct aispipe_error *error)
 {
     size_t bytes;
+    desc->size = 0;
+    if (is_open(desc))
+        return 0;
     if (!product(desc, &bytes))
-        return aispipe_fail(error, AISPIPE_MODEL, "model '%s': the size of '%s' overflows", path, desc->name);
+        return aispipe_fail(error, AISPIPE_MODEL, "model '%s': the size of '%s' overflows", model->path,
+                            desc->name);
     desc->size = told->input ? told->bytes : bytes;
     return acl_expect(
-        model->device, told->input ? told->bytes || !bytes : told->bytes >= bytes, error,
-        "model '%s': the runtime gives '%s' %zu bytes, its shape takes %zu; convert the model again", path,
-        desc->name, told->bytes, bytes);
+        model->device, told->input || !told->bytes || told->bytes >= bytes, error,
+        "model '%s': the runtime gives '%s' %zu bytes, its shape takes %zu; convert the model again",
+        model->path, desc->name, told->bytes, bytes);
 }
 
-static int describe_tensor(struct acl_model *model, const char *path, const struct told *told,
-                           struct aispipe_tensor_desc *desc, struct aispipe_error *error)
+/* Only of a model with open dimensions the runtime may not know a size. */
+static int check_sizes(struct acl_model *model, struct aispipe_error *error)
+{
+    bool open = acl_shape_mode(model) == AISPIPE_SHAPE_SHAPE;
+    for (size_t i = 0; !open && i < model->n_inputs + model->n_outputs; i++) {
+        size_t first = i < model->n_inputs ? 0 : model->n_inputs;
+        const struct acl_port *port = &model->ports[i];
+        const struct aispipe_tensor_desc *desc =
+            port->shown < 0 ? NULL : &model->declared[first + port->shown];
+        size_t bytes;
+        bool empty = desc && product(desc, &bytes) && bytes == 0;
+        int rc = acl_expect(model->device, port->reported || empty, error,
+                            "model '%s': the runtime gives no size for %s '%s'; convert the model again",
+                            model->path, first ? "output" : "input", desc ? desc->name : "(hidden)");
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int acl_take_dims(const struct acl_model *model, const aclmdlIODims *dims, struct aispipe_tensor_desc *desc,
+                  struct aispipe_error *error)
+{
+    if (dims->dimCount > AISPIPE_MAX_RANK)
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
+                            "model '%s': '%s' has %zu dimensions; at most %d are supported", model->path,
+                            desc->name, dims->dimCount, AISPIPE_MAX_RANK);
+    desc->rank = (int)dims->dimCount;
+    for (int i = 0; i < desc->rank; i++)
+        desc->dims[i] = dims->dims[i] < 0 ? -1 : dims->dims[i];
+    return 0;
+}
+
+static int describe_tensor(struct acl_model *model, const struct told *told, struct aispipe_tensor_desc *desc,
+                           struct aispipe_error *error)
 {
     desc->name = strdup(told->name);
     if (!desc->name)
@@ -109,84 +154,103 @@ static int describe_tensor(struct acl_model *model, const char *path, const stru
     desc->dtype = (enum aispipe_dtype)told->type; /* the numbers are the same */
     if (!aispipe_dtype_size(desc->dtype))
         return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                            "model '%s': '%s' is of type %s (%d), which aispipe does not have", path,
+                            "model '%s': '%s' is of type %s (%d), which aispipe does not have", model->path,
                             desc->name, type_name(told->type), (int)told->type);
-    if (told->dims.dimCount > AISPIPE_MAX_RANK)
-        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                            "model '%s': '%s' has %zu dimensions; at most %d are supported", path, desc->name,
-                            told->dims.dimCount, AISPIPE_MAX_RANK);
-    desc->rank = (int)told->dims.dimCount;
-    for (int i = 0; i < desc->rank; i++) {
-        desc->dims[i] = told->dims.dims[i];
-        if (desc->dims[i] < 0)
-            return aispipe_fail(error, AISPIPE_MODEL,
-                                "model '%s': dimension %d of '%s' is not known before it runs", path, i,
-                                desc->name);
-    }
-    return choose_size(model, path, told, desc, error);
+    int rc = acl_take_dims(model, &told->dims, desc, error);
+    return rc ? rc : choose_size(model, told, desc, error);
 }
 
-static int describe_side(struct acl_model *model, const char *path, bool input, struct aispipe_error *error)
+/* Inputs that carry settings, not data. They have a buffer and nothing else. */
+static bool note_hidden(struct acl_model *model, const char *name, size_t index)
+{
+    if (strcmp(name, ACL_DYNAMIC_TENSOR_NAME) == 0)
+        model->gear_input = index;
+    else if (strcmp(name, ACL_DYNAMIC_AIPP_NAME) == 0)
+        model->has_aipp = true;
+    else
+        return false;
+    return true;
+}
+
+static int describe_side(struct acl_model *model, bool input, struct aispipe_error *error)
 {
     size_t n = input ? model->n_inputs : model->n_outputs;
-    struct acl_port *ports = model->ports + (input ? 0 : model->n_inputs);
-    struct aispipe_tensor_desc *tensors = model->tensors + (input ? 0 : model->n_inputs);
+    size_t first = input ? 0 : model->n_inputs;
     size_t *shown = input ? &model->desc.n_inputs : &model->desc.n_outputs;
     int rc = 0;
     for (size_t i = 0; !rc && i < n; i++) {
         struct told told = {.input = input, .index = i};
-        rc = ask(model, &told, error);
+        rc = ask_name(model, &told, error);
         if (rc)
             break;
-        ports[i] = (struct acl_port){.bytes = told.bytes, .shown = -1};
-        if (input && is_hidden(told.name))
+        struct acl_port *port = &model->ports[first + i];
+        *port = (struct acl_port){.reported = told.bytes, .bytes = told.bytes, .shown = -1};
+        if (input && note_hidden(model, told.name, i))
             continue;
-        rc = describe_tensor(model, path, &told, &tensors[*shown], error);
-        ports[i].shown = (int)(*shown)++;
+        rc = ask(model, &told, error);
+        if (!rc)
+            rc = describe_tensor(model, &told, &model->declared[first + *shown], error);
+        port->shown = (int)(*shown)++;
     }
     return rc;
 }
 
-static int count_ports(struct acl_model *model, const char *path, struct aispipe_error *error)
+static int count_ports(struct acl_model *model, struct aispipe_error *error)
 {
     const struct acl_library *acl = &model->device->acl;
     model->n_inputs = acl->aclmdlGetNumInputs(model->handle);
     model->n_outputs = acl->aclmdlGetNumOutputs(model->handle);
     int rc = acl_expect(model->device, model->n_inputs && model->n_outputs, error,
-                        "model '%s': aclmdlGetNumInputs and aclmdlGetNumOutputs give %zu and %zu", path,
-                        model->n_inputs, model->n_outputs);
+                        "model '%s': aclmdlGetNumInputs and aclmdlGetNumOutputs give %zu and %zu",
+                        model->path, model->n_inputs, model->n_outputs);
     if (rc)
         return rc;
     if (model->n_inputs > AISPIPE_MAX_TENSORS + 2 || model->n_outputs > AISPIPE_MAX_TENSORS)
         return aispipe_fail(error, AISPIPE_UNSUPPORTED,
                             "model '%s' has %zu inputs and %zu outputs; at most %d of each are supported",
-                            path, model->n_inputs, model->n_outputs, AISPIPE_MAX_TENSORS);
+                            model->path, model->n_inputs, model->n_outputs, AISPIPE_MAX_TENSORS);
     size_t n = model->n_inputs + model->n_outputs;
     model->ports = calloc(n, sizeof *model->ports);
     model->tensors = calloc(n, sizeof *model->tensors);
-    if (!model->ports || !model->tensors)
+    model->declared = calloc(n, sizeof *model->declared);
+    if (!model->ports || !model->tensors || !model->declared)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the description of a model");
     model->desc.inputs = model->tensors;
     model->desc.outputs = model->tensors + model->n_inputs;
     return 0;
 }
 
-int acl_describe_model(struct acl_model *model, const char *path, struct aispipe_error *error)
+int acl_check_aipp(const struct acl_model *model, struct aispipe_error *error)
+{
+    if (!model->has_aipp)
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_UNSUPPORTED,
+        "model '%s' has dynamic AIPP, which this version cannot set; convert it with static AIPP",
+        model->path);
+}
+
+int acl_describe_model(struct acl_model *model, struct aispipe_error *error)
 {
     struct acl_device *device = model->device;
     model->handle = device->acl.aclmdlCreateDesc();
     int rc = acl_expect(device, model->handle != NULL, error, "aclmdlCreateDesc gave nothing");
     if (!rc)
         rc = acl_check(device, device->acl.aclmdlGetDesc(model->handle, model->copies[0].id), error,
-                       "model '%s': aclmdlGetDesc", path);
+                       "model '%s': aclmdlGetDesc", model->path);
     if (!rc)
-        rc = count_ports(model, path, error);
+        rc = count_ports(model, error);
     if (!rc)
-        rc = acl_check_shape_is_known(model, path, error);
+        rc = describe_side(model, true, error);
     if (!rc)
-        rc = describe_side(model, path, true, error);
+        rc = describe_side(model, false, error);
     if (!rc)
-        rc = describe_side(model, path, false, error);
+        rc = acl_read_gears(model, error);
+    if (!rc)
+        rc = check_sizes(model, error);
+    if (!rc)
+        memcpy(model->tensors, model->declared,
+               (model->n_inputs + model->n_outputs) * sizeof *model->tensors);
     return rc;
 }
 
@@ -194,8 +258,10 @@ void acl_forget_description(struct acl_model *model)
 {
     if (model->handle)
         acl_released(model->device, model->device->acl.aclmdlDestroyDesc(model->handle), "aclmdlDestroyDesc");
-    for (size_t i = 0; model->tensors && i < model->n_inputs + model->n_outputs; i++)
-        free((char *)model->tensors[i].name);
+    for (size_t i = 0; model->declared && i < model->n_inputs + model->n_outputs; i++)
+        free((char *)model->declared[i].name);
+    free(model->declared);
+    free(model->dims);
     free(model->tensors);
     free(model->ports);
 }

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A shape for a model that has several: sizes of its buffers and descriptions for that shape, and what the
+ * runtime must be told before an execution. Sizes that the runtime reports are for the largest gear.
+ */
+#include "acl_internal.h"
+#include "shape.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- gears */
+
+/* Whether the model's dimension is one that the gear fills in. */
+static bool is_open(const struct aispipe_tensor_desc *declared)
+{
+    for (int i = 0; i < declared->rank; i++)
+        if (declared->dims[i] < 0)
+            return true;
+    return false;
+}
+
+/* `size` × chosen / largest, for the inputs that have an open dimension; the others are the same in all
+ * gears. */
+static int scale_inputs(struct acl_model *model, uint64_t chosen, uint64_t largest,
+                        struct aispipe_error *error)
+{
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        int shown = model->ports[i].shown;
+        if (shown < 0 || !is_open(&model->declared[shown]))
+            continue;
+        size_t bytes = model->ports[i].reported;
+        if (__builtin_mul_overflow(bytes, (size_t)chosen, &bytes) || bytes % largest)
+            return aispipe_fail(
+                error, AISPIPE_MODEL,
+                "model '%s': the runtime reports %zu bytes for input '%s', which cannot be cut to "
+                "the chosen gear; convert the model again",
+                model->path, model->ports[i].reported, model->declared[shown].name);
+        model->ports[i].bytes = bytes / largest;
+        model->tensors[shown].size = bytes / largest;
+    }
+    return 0;
+}
+
+static int set_batch(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error)
+{
+    uint64_t largest = 0;
+    bool found = false;
+    for (size_t i = 0; i < model->batch.batchCount; i++) {
+        found |= model->batch.batch[i] == shape->batch;
+        if (model->batch.batch[i] > largest)
+            largest = model->batch.batch[i];
+    }
+    char given[64];
+    (void)snprintf(given, sizeof given, "--dymBatch %" PRIu64 ": ", shape->batch);
+    if (!found || !largest)
+        return acl_refuse_shape(model, given, error);
+    for (size_t i = 0; i < model->desc.n_inputs; i++)
+        for (int k = 0; k < model->tensors[i].rank; k++)
+            if (model->tensors[i].dims[k] < 0)
+                model->tensors[i].dims[k] = (int64_t)shape->batch;
+    return scale_inputs(model, shape->batch, largest, error);
+}
+
+static int set_hw(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error)
+{
+    uint64_t largest = 0;
+    bool found = false;
+    for (size_t i = 0; i < model->hw.hwCount; i++) {
+        const uint64_t *hw = model->hw.hw[i];
+        uint64_t area;
+        found |= hw[0] == shape->height && hw[1] == shape->width;
+        if (!__builtin_mul_overflow(hw[0], hw[1], &area) && area > largest)
+            largest = area;
+    }
+    char given[96];
+    (void)snprintf(given, sizeof given, "--dymHW %" PRIu64 ",%" PRIu64 ": ", shape->height, shape->width);
+    if (!found || !largest)
+        return acl_refuse_shape(model, given, error);
+    for (size_t i = 0; i < model->desc.n_inputs; i++) {
+        /* Height comes before width in every layout. */
+        uint64_t next = shape->height;
+        for (int k = 0; k < model->tensors[i].rank; k++)
+            if (model->tensors[i].dims[k] < 0) {
+                model->tensors[i].dims[k] = (int64_t)next;
+                next = shape->width;
+            }
+    }
+    return scale_inputs(model, shape->height * shape->width, largest, error);
+}
+
+/* The dimensions of all inputs in a row, which is how a gear is written. */
+static bool concatenate(const struct acl_model *model, aclmdlIODims *row)
+{
+    *row = (aclmdlIODims){.dimCount = 0};
+    for (size_t i = 0; i < model->desc.n_inputs; i++)
+        for (int k = 0; k < model->tensors[i].rank; k++) {
+            if (row->dimCount == ACL_MAX_DIM_CNT)
+                return false;
+            row->dims[row->dimCount++] = model->tensors[i].dims[k];
+        }
+    return true;
+}
+
+static void take_sizes(struct acl_model *model)
+{
+    for (size_t i = 0; i < model->n_inputs; i++)
+        if (model->ports[i].shown >= 0)
+            model->ports[i].bytes = model->tensors[model->ports[i].shown].size;
+}
+
+static int set_dims(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error)
+{
+    struct aispipe_model_desc declared = model->desc;
+    declared.inputs = model->declared;
+    declared.outputs = model->declared + model->n_inputs;
+    int rc = shape_apply(shape, &declared, model->tensors, error);
+    if (rc)
+        return rc;
+    take_sizes(model);
+    if (shape->mode == AISPIPE_SHAPE_SHAPE)
+        return 0;
+    aclmdlIODims row;
+    bool fits = concatenate(model, &row);
+    for (size_t i = 0; fits && i < model->n_dims; i++)
+        if (row.dimCount == model->dims[i].dimCount &&
+            memcmp(row.dims, model->dims[i].dims, row.dimCount * sizeof *row.dims) == 0) {
+            model->row = row;
+            return 0;
+        }
+    char given[512];
+    (void)snprintf(given, sizeof given, "--dymDims '%.400s': ", shape->dims);
+    return acl_refuse_shape(model, given, error);
+}
+
+/* ---------------------------------------------------------------- outputs */
+
+/* What the outputs are like in the chosen gear: the runtime tells once a dataset has been given the gear. */
+static int describe_gear_outputs(struct acl_model *model, struct acl_io *probe, struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    int rc = acl_select_shape(model, model->copies[0].id, probe, error);
+    for (size_t i = 0; !rc && i < model->n_outputs; i++) {
+        struct aispipe_tensor_desc *output = &model->tensors[model->n_inputs + i];
+        aclmdlIODims dims = {.dimCount = 0};
+        rc = acl_check(device, device->acl.aclmdlGetCurOutputDims(model->handle, i, &dims), error,
+                       "aclmdlGetCurOutputDims of output %zu", i);
+        if (rc)
+            return rc;
+        rc = acl_take_dims(model, &dims, output, error);
+        if (rc)
+            return rc;
+        bool sized = !is_open(output) && shape_set_size(output);
+        rc = acl_expect(
+            device, sized && output->size <= model->ports[model->n_inputs + i].bytes, error,
+            "model '%s': aclmdlGetCurOutputDims gives output '%s' a shape that does not fit its buffer of "
+            "%zu bytes",
+            model->path, output->name, model->ports[model->n_inputs + i].bytes);
+    }
+    return rc;
+}
+
+static int probe_outputs(struct acl_model *model, struct aispipe_error *error)
+{
+    struct aispipe_io io = {.device = NULL};
+    int rc = acl_io_create(model, &io, error);
+    if (rc)
+        return rc;
+    rc = describe_gear_outputs(model, io.device, error);
+    acl_io_destroy(model, &io);
+    return rc;
+}
+
+/* Open outputs get the memory that was asked for, or what the runtime reports if it knows. */
+static int set_open_outputs(struct acl_model *model, const struct aispipe_shape *shape,
+                            struct aispipe_error *error)
+{
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        struct aispipe_tensor_desc *output = &model->tensors[model->n_inputs + i];
+        struct acl_port *port = &model->ports[model->n_inputs + i];
+        size_t known = output->size > port->reported ? output->size : port->reported;
+        size_t given = i < shape->n_output_sizes ? shape->output_sizes[i] : known;
+        if (is_open(output))
+            output->size = given;
+        else if (given < output->size)
+            return aispipe_fail(error, AISPIPE_INVALID,
+                                "output %zu, '%s', needs %zu bytes, but --outputSize gives it %zu; give at "
+                                "least what it needs",
+                                i, output->name, output->size, given);
+        port->bytes = given;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- before the run */
+
+static void forget_shape(struct acl_model *model)
+{
+    model->mode = AISPIPE_SHAPE_STATIC;
+    memcpy(model->tensors, model->declared, (model->n_inputs + model->n_outputs) * sizeof *model->tensors);
+    for (size_t i = 0; i < model->n_inputs + model->n_outputs; i++)
+        model->ports[i].bytes = model->ports[i].reported;
+}
+
+static int check_calls(const struct acl_model *model, struct aispipe_error *error)
+{
+    const struct acl_library *acl = &model->device->acl;
+    if (acl->aclCreateTensorDesc && acl->aclDestroyTensorDesc && acl->aclmdlSetDatasetTensorDesc &&
+        acl->aclmdlGetDatasetTensorDesc && acl->aclGetTensorDescNumDims && acl->aclGetTensorDescDimV2 &&
+        acl->aclGetTensorDescSize)
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_UNSUPPORTED,
+        "--dymShape: %s is of a CANN that cannot run models with open dimensions; update CANN", acl->path);
+}
+
+int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error)
+{
+    struct acl_model *model = loaded;
+    forget_shape(model);
+    char given[32];
+    (void)snprintf(given, sizeof given, "%s: ", shape_option(shape->mode));
+    if (shape->mode != acl_shape_mode(model) || shape->mode == AISPIPE_SHAPE_STATIC)
+        return acl_refuse_shape(model, given, error);
+    int rc = acl_check_aipp(model, error);
+    if (!rc && shape->mode == AISPIPE_SHAPE_BATCH)
+        rc = set_batch(model, shape, error);
+    else if (!rc && shape->mode == AISPIPE_SHAPE_HW)
+        rc = set_hw(model, shape, error);
+    else if (!rc)
+        rc = set_dims(model, shape, error);
+    if (rc)
+        return rc;
+    model->batch_size = shape->batch;
+    model->height = shape->height;
+    model->width = shape->width;
+    model->mode = shape->mode;
+    if (shape->mode == AISPIPE_SHAPE_SHAPE) {
+        rc = check_calls(model, error);
+        return rc ? rc : set_open_outputs(model, shape, error);
+    }
+    return probe_outputs(model, error);
+}
+
+int acl_check_ready(const void *loaded, struct aispipe_error *error)
+{
+    const struct acl_model *model = loaded;
+    if (acl_shape_mode(model) != AISPIPE_SHAPE_STATIC)
+        return acl_refuse_shape(model, "", error);
+    return acl_check_aipp(model, error);
+}
+
+/* ---------------------------------------------------------------- around an execution */
+
+static int describe_inputs(const struct acl_model *model, struct acl_io *own, struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    const struct acl_library *acl = &device->acl;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < model->n_inputs; i++) {
+        int shown = model->ports[i].shown;
+        if (shown < 0 || own->descs[i])
+            continue;
+        const struct aispipe_tensor_desc *input = &model->tensors[shown];
+        aclFormat format = acl->aclmdlGetInputFormat(model->handle, i);
+        rc = acl_expect(device, format != ACL_FORMAT_UNDEFINED, error,
+                        "aclmdlGetInputFormat gave no format of input '%s'", input->name);
+        if (rc)
+            return rc;
+        own->descs[i] = acl->aclCreateTensorDesc((aclDataType)input->dtype, input->rank, input->dims, format);
+        rc = acl_expect(device, own->descs[i] != NULL, error, "aclCreateTensorDesc gave nothing");
+        if (!rc)
+            rc = acl_check(device, acl->aclmdlSetDatasetTensorDesc(own->input, own->descs[i], i), error,
+                           "aclmdlSetDatasetTensorDesc of input '%s'", input->name);
+    }
+    return rc;
+}
+
+int acl_select_shape(const struct acl_model *model, uint32_t id, struct acl_io *own,
+                     struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    const struct acl_library *acl = &device->acl;
+    size_t at = model->gear_input;
+    switch (model->mode) {
+    case AISPIPE_SHAPE_BATCH:
+        return acl_check(device, acl->aclmdlSetDynamicBatchSize(id, own->input, at, model->batch_size), error,
+                         "aclmdlSetDynamicBatchSize(%" PRIu64 ")", model->batch_size);
+    case AISPIPE_SHAPE_HW:
+        return acl_check(device, acl->aclmdlSetDynamicHWSize(id, own->input, at, model->height, model->width),
+                         error, "aclmdlSetDynamicHWSize(%" PRIu64 ", %" PRIu64 ")", model->height,
+                         model->width);
+    case AISPIPE_SHAPE_DIMS:
+        return acl_check(device, acl->aclmdlSetInputDynamicDims(id, own->input, at, &model->row), error,
+                         "aclmdlSetInputDynamicDims");
+    case AISPIPE_SHAPE_SHAPE:
+        return describe_inputs(model, own, error);
+    case AISPIPE_SHAPE_STATIC:
+        break;
+    }
+    return 0;
+}
+
+static int take_output(const struct acl_model *model, const struct acl_io *own, size_t i,
+                       struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    const struct acl_library *acl = &device->acl;
+    struct aispipe_tensor_desc *actual = &own->actual[i];
+    *actual = model->desc.outputs[i];
+    const aclTensorDesc *told = acl->aclmdlGetDatasetTensorDesc(own->output, i);
+    int rc = acl_expect(device, told != NULL, error, "aclmdlGetDatasetTensorDesc of output '%s' gave nothing",
+                        actual->name);
+    if (rc)
+        return rc;
+    aclmdlIODims dims = {.dimCount = acl->aclGetTensorDescNumDims(told)};
+    for (size_t k = 0; !rc && k < dims.dimCount && k < ACL_MAX_DIM_CNT; k++)
+        rc = acl_check(device, acl->aclGetTensorDescDimV2(told, k, &dims.dims[k]), error,
+                       "aclGetTensorDescDimV2 of output '%s'", actual->name);
+    if (!rc)
+        rc = acl_take_dims(model, &dims, actual, error);
+    if (rc)
+        return rc;
+    bool sized =
+        !is_open(actual) && shape_set_size(actual) && actual->size == acl->aclGetTensorDescSize(told);
+    rc = acl_expect(device, sized, error, "the runtime gives output '%s' a shape and a size that contradict",
+                    actual->name);
+    size_t room = model->ports[model->n_inputs + i].bytes;
+    if (!rc && actual->size > room)
+        rc = aispipe_fail(error, AISPIPE_INVALID,
+                          "output %zu, '%s', needs %zu bytes, but %zu were set aside for it; give more with "
+                          "--outputSize",
+                          i, actual->name, actual->size, room);
+    return rc;
+}
+
+int acl_take_outputs(const struct acl_model *model, struct aispipe_io *io, struct aispipe_error *error)
+{
+    const struct acl_io *own = io->device;
+    io->actual = NULL;
+    if (model->mode != AISPIPE_SHAPE_SHAPE)
+        return 0;
+    for (size_t i = 0; i < model->n_outputs; i++) {
+        int rc = take_output(model, own, i, error);
+        if (rc)
+            return rc;
+    }
+    io->actual = own->actual;
+    return 0;
+}
