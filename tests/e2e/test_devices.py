@@ -259,6 +259,21 @@ def test_a_signal_stops_all(tmp_path, job, number, status):
     assert len(device_lines(run)) == 2
 
 
+def test_a_second_signal_ends_at_once(tmp_path, job):
+    """Both devices stand still at batch 1: the first signal cannot end the run, the second one does."""
+    process = start(*job(8, compute={"hang_at": 1, "hang_ms": 60000}), "--device", "1,2", "--progress", "never")
+    out = tmp_path / "out" / "r"
+    wait_until(lambda: all((out / f"device{i + 1}_{i}" / "s1_0.bin").exists() for i in range(2)), what="batch 0 of each")
+    process.signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.alive()
+    process.signal(signal.SIGINT)
+    run = process.wait()
+    assert run.status == 130 and run.wall < 30, run
+    assert not temporaries(tmp_path)
+    assert all(data == expected(tmp_path)[name] for i in range(2) for name, data in tree(out / f"device{i + 1}_{i}").items())
+
+
 def test_a_signal_in_the_warm_up(job):
     """It ends early, nothing is run, and each device still has its summary."""
     process = start(*job(8, compute={"latency_us": 300000}), "--device", "1,2", "--warmup_count", "1000")
