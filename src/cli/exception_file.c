@@ -147,7 +147,6 @@ static int open_source(int from, const char *name, const char *path, const struc
                         path, (uint64_t)status.st_size, aispipe_dtype_name(file->dtype), shape, file->bytes);
 }
 
-/* Returns 0 or a status; `*at` is the number of bytes copied. */
 static int copy(int source, int target, size_t bytes, const char *path, struct aispipe_error *error)
 {
     char *block = malloc(BLOCK);
@@ -160,7 +159,8 @@ static int copy(int source, int target, size_t bytes, const char *path, struct a
             rc = cannot("read", path, reason, error);
         else if (got < wanted)
             rc = aispipe_fail(error, AISPIPE_IO, "'%s' became shorter while it was read", path);
-        else if ((reason = fd_write(target, block, got)) != 0)
+        reason = rc ? 0 : fd_write(target, block, got);
+        if (reason)
             rc = cannot("write the .npy of", path, reason, error);
         at += got;
     }

@@ -395,8 +395,9 @@ static int take_operand(struct parser *parser, const char *argument)
     if (!*argument)
         return aispipe_fail(parser->error, AISPIPE_INVALID, "%s: the argument %s is empty; name a path",
                             set->command, set->operands[parser->operands]);
-    const char **places = (const char **)(void *)((char *)parser->fields + set->operand_offset);
-    places[parser->operands++] = argument;
+    memcpy((char *)parser->fields + set->operand_offset + parser->operands * sizeof argument, &argument,
+           sizeof argument);
+    parser->operands++;
     return 0;
 }
 

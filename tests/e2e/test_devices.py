@@ -7,14 +7,28 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 
 import models
 import numpy as np
 import onnxruntime
 import pytest
-from harness import aispipe, complement, field, float_files, start, temporaries, tree, wait_until, write_npy
+from harness import (
+    aispipe,
+    complement,
+    field,
+    float_files,
+    sanitizer_environment,
+    start,
+    temporaries,
+    tree,
+    wait_until,
+    write_npy,
+)
 
 BATCH = 2
+# A second signal ends the program in the middle of everything: its threads are not joined, and must not be.
+ENDS_WITH_THREADS = {"TSAN_OPTIONS": sanitizer_environment(TSAN_OPTIONS="report_thread_leaks=0")["TSAN_OPTIONS"]}
 LINE = r"i:(\d+) device_(\d+) throughput:(\d+\.\d\d) start_time:(\d+\.\d\d) end_time:(\d+\.\d\d)"
 
 
@@ -145,6 +159,61 @@ def test_a_failing_device_does_not_lose_the_others(tmp_path, job):
     assert not temporaries(tmp_path)
 
 
+def test_a_device_that_fails_in_its_warm_up(tmp_path, job):
+    """The first file of the second share is too short: the others do not wait for that device."""
+    arguments = job(12)
+    (tmp_path / "in" / "s4.bin").write_bytes(b"short")
+    run = aispipe(*arguments, "--device", "1,2,3", "--divide_input", status=1)
+    assert len(run.errors) == 1
+    assert run.errors[0].startswith("[ERROR] device 2 (number 1 in --device): load failed in the warm-up"), run
+    assert "s4.bin" in run.errors[0]
+    whole = expected(tmp_path)
+    for name, numbers in (("device1_0", range(4)), ("device3_2", range(8, 12))):
+        files, summary = results(tmp_path, name)
+        assert files == {f"s{i}_0.bin": whole[f"s{i}_0.bin"] for i in numbers}
+        assert list(summary["filesinfo"]) == [str(i) for i in numbers]
+    assert sorted(p.name for p in (tmp_path / "out" / "r").iterdir() if p.is_dir()) == ["device1_0", "device3_2"]
+
+
+def test_a_device_whose_directory_cannot_be_made(tmp_path, job):
+    (tmp_path / "out" / "r").mkdir(parents=True)
+    (tmp_path / "out" / "r" / "device2_1").write_text("in the way")
+    run = aispipe(*job(), "--device", "1,2", status=1)
+    assert len(run.errors) == 1 and run.errors[0].startswith("[ERROR] device 2 (number 1 in --device): --output"), run
+    assert results(tmp_path, "device1_0")[0] == expected(tmp_path)
+    assert (tmp_path / "out" / "r" / "device2_1").read_text() == "in the way"
+
+
+def test_an_older_run_is_written_over(tmp_path, job):
+    for _ in range(2):
+        aispipe(*job(), "--device", "1,2")
+    assert results(tmp_path, "device2_1")[0] == expected(tmp_path)
+
+
+@pytest.mark.parametrize("group, errno", [("thread", "EAGAIN"), ("malloc", "ENOMEM"), ("mkdir", "ENOSPC"),
+                                          ("open", "EMFILE"), ("write", "ENOSPC"), ("rename", "EROFS")])  # fmt: skip
+def test_nth_call_fails(tmp_path, job, faults, group, errno):
+    """Whatever fails, wherever: an error line, no hang, whole files only, and devices that did not fail are done."""
+    arguments = [*job(6), "--device", "1,2", "--threads", "2"]
+    count = faults.count(*arguments)[group]
+    whole = expected(tmp_path)
+    for n in sorted({1 + round(i * (count - 1) / 19) for i in range(20)}):
+        name, hit = f"{group}{n}", faults.unused("hit")
+        environment = faults.environment(f"{group}:{n}:{errno}", hit=hit)
+        run = aispipe(*arguments[:6], "-od", name, *arguments[8:], env=environment, status=None)
+        done = [d for d in ("device1_0", "device2_1") if (tmp_path / "out" / name / f"{d}_summary.json").exists()]
+        for directory in ("device1_0", "device2_1"):
+            files = tree(tmp_path / "out" / name / directory) if (tmp_path / "out" / name / directory).exists() else {}
+            assert all(data == whole[file] for file, data in files.items()), run
+            assert directory not in done or files == whole, run
+        if run.status == 0:
+            assert len(done) == 2 and not run.errors, run
+        else:
+            assert run.status in (1, 2) and run.errors and hit.exists(), run
+            assert len(device_lines(run)) == len(done) == 2 - len(run.errors) or len(run.errors) == 1, run
+        assert not temporaries(tmp_path), run
+
+
 def test_all_devices_fail(tmp_path, job):
     run = aispipe(*job(10, compute={"fail_at": 0}), "--device", "4,9", status=1)
     assert len(run.errors) == 1 and "on every device: compute failed at batch 0" in run.errors[0]
@@ -201,6 +270,34 @@ def test_a_signal_stops_all(tmp_path, job, number, status):
         assert all(data == whole[file] for file, data in files.items())
     assert not temporaries(tmp_path)
     assert len(device_lines(run)) == 2
+
+
+def test_a_second_signal_ends_at_once(tmp_path, job):
+    """Both devices stand still at batch 1: the first signal cannot end the run, the second one does."""
+    process = start(*job(8, compute={"hang_at": 1, "hang_ms": 60000}), "--device", "1,2", env=ENDS_WITH_THREADS)
+    out = tmp_path / "out" / "r"
+    directories = [out / "device1_0", out / "device2_1"]
+    wait_until(lambda: all((d / "s1_0.bin").exists() for d in directories), what="batch 0 of each")
+    process.signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.alive()
+    process.signal(signal.SIGINT)
+    run = process.wait()
+    assert run.status == 130 and run.wall < 30, run
+    assert not temporaries(tmp_path)
+    for directory in directories:
+        assert all(data == expected(tmp_path)[name] for name, data in tree(directory).items())
+
+
+def test_a_signal_in_the_warm_up(job):
+    """It ends early, nothing is run, and each device still has its summary."""
+    process = start(*job(8, compute={"latency_us": 300000}), "--device", "1,2", "--warmup_count", "1000")
+    wait_until(lambda: process.read_stdout().count("create model description success") == 2, what="loading")
+    time.sleep(0.2)
+    process.signal(signal.SIGINT)
+    run = process.wait()
+    assert run.status == 130 and run.wall < 15, run
+    assert run.stdout.count("Performance Summary") == 2, run
 
 
 def test_progress_is_the_sum(job):

@@ -123,6 +123,52 @@ static void openvino_is_there_or_how_to_get_it_is_told(void **state)
 }
 #endif
 
+struct found {
+    unsigned count;
+    char name[64];
+};
+
+static void keep(void *context, const struct aispipe_found_device *device)
+{
+    struct found *found = context;
+    found->count++;
+    assert_non_null(device->full_name);
+    (void)snprintf(found->name, sizeof found->name, "%s", device->name);
+}
+
+static void the_simulated_device_is_always_there(void **state)
+{
+    (void)state;
+    const struct aispipe_backend *backend;
+    struct found found = {0};
+    struct aispipe_error error = {0};
+    assert_int_equal(backend_find("sim", NULL, &backend, &error), 0);
+    assert_int_equal(backend->list(keep, &found, &error), 0);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.name, "0-255");
+}
+
+/* A backend is either there, or lacking for a reason. */
+static void what_is_lacking_is_told(void **state)
+{
+    (void)state;
+    const char *name;
+    struct aispipe_error why;
+    size_t lacking = 0;
+    while (backend_lacking(lacking, &name, &why)) {
+        for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+            assert_string_not_equal((*b)->name, name);
+        assert_non_null(strstr(why.message, "install"));
+        lacking++;
+    }
+#ifdef AISPIPE_HAVE_OPENVINO
+    for (size_t i = 0; backend_lacking(i, &name, &why); i++)
+        assert_string_not_equal(name, "openvino");
+#else
+    assert_true(lacking >= 1);
+#endif
+}
+
 static void long_paths_do_not_overrun(void **state)
 {
     (void)state;
@@ -145,6 +191,8 @@ int main(void)
 #ifndef AISPIPE_HAVE_OPENVINO
         cmocka_unit_test(openvino_is_there_or_how_to_get_it_is_told),
 #endif
+        cmocka_unit_test(the_simulated_device_is_always_there),
+        cmocka_unit_test(what_is_lacking_is_told),
         cmocka_unit_test(long_paths_do_not_overrun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
