@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/help.h"
+#include "cli/msprof.h"
 #include "cli/run.h"
 #include "cli/trtexec.h"
 
@@ -40,7 +41,7 @@ int main(int argc, char **argv)
     struct aispipe_error error;
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is no reason to lose results */
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    if (options_parse(argc, argv, &options, &log, &error)) {
+    if (msprof_return(&error) || options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
         return EXIT_REFUSED;
     }
