@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/msprof.h"
 #include "cli/run.h"
 #include "cli/trtexec.h"
 
@@ -47,7 +48,7 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (command_given(argc, argv))
         return finish_stdout(&console, command_run(argc, argv, &console));
-    if (options_parse(argc, argv, &options, &log, &error)) {
+    if (msprof_return(&error) || options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
         return EXIT_REFUSED;
     }

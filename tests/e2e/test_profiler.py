@@ -124,3 +124,18 @@ def test_place_that_cannot_be_made(onnx_model, tmp_path):
     (tmp_path / "out" / "profiler").write_text("a file")
     run = aispipe("--model", path, "--profiler", "1", "--output", tmp_path / "out", status=None)
     assert_one_error(run, 1, "out/profiler/", "Not a directory")
+
+
+def test_below_msprof_relative_paths_keep_their_meaning(onnx_model, tmp_path):
+    """msprof starts programs in a directory of its own choice; the variables say where they belong."""
+    _, path = onnx_model(two_products)
+    (tmp_path / "net.onnx").write_bytes(path.read_bytes())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = ["--model", "net.onnx", "--output", "out", "--output_dirname", "r"]
+    env = {"AIT_NO_MSPROF_MODE": "1", "AISPIPE_MSPROF_DIRECTORY": str(tmp_path)}
+    aispipe(*arguments, env=env, cwd=elsewhere)
+    assert (tmp_path / "out" / "r_summary.json").exists() and not list(elsewhere.iterdir())
+    assert_one_error(aispipe(*arguments, cwd=elsewhere, status=None), 2, "net.onnx", "does not exist")
+    env["AISPIPE_MSPROF_DIRECTORY"] = str(tmp_path / "gone")
+    assert_one_error(aispipe(*arguments, env=env, cwd=elsewhere, status=None), 2, "gone back to")
