@@ -425,6 +425,15 @@ EXPORT aclDataBuffer *aclCreateDataBuffer(void *data, size_t size)
     return buffer;
 }
 
+EXPORT aclError aclUpdateDataBuffer(aclDataBuffer *buffer, void *data, size_t size)
+{
+    check(buffer->data == data, "a buffer that gets other memory");
+    if (fails("aclUpdateDataBuffer"))
+        return result(true);
+    buffer->size = size;
+    return 0;
+}
+
 EXPORT aclError aclDestroyDataBuffer(const aclDataBuffer *buffer)
 {
     free((void *)buffer);
