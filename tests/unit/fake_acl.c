@@ -38,7 +38,6 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char kinds[64];
 static _Thread_local aclrtContext current;
 
-EXPORT struct fake_acl *fake_acl(void);
 EXPORT struct fake_acl *fake_acl(void)
 {
     return &state;
@@ -173,7 +172,7 @@ static aclError allocate(void **memory, size_t size, int *count, const char *fun
     check(size > 0 && current, "an allocation of nothing, or without a context");
     if (fails(function))
         return result(true);
-    *memory = malloc(size);
+    *memory = malloc(size + 1);
     ++*count;
     return 0;
 }

@@ -123,7 +123,7 @@ bool acl_return_to(struct acl_device *device, unsigned lane);
 /* ---------------------------------------------------------------- acl_load.c, acl_model.c */
 
 /** Loads and describes. On failure `*result` is NULL. */
-int acl_load(void *device, const char *path, void **result, struct aispipe_error *error);
+int acl_load(void *opened, const char *path, void **result, struct aispipe_error *error);
 void acl_unload(void *loaded);
 /** Fills handle, ports, tensors, desc and gears from the first copy. */
 int acl_describe_model(struct acl_model *model, struct aispipe_error *error);

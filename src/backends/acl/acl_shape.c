@@ -94,7 +94,7 @@ static int set_hw(struct acl_model *model, const struct aispipe_shape *shape, st
 size_t acl_find_gear(const struct acl_model *model, const struct aispipe_tensor_desc *inputs)
 {
     size_t count = 0;
-    int64_t row[ACL_MAX_DIM_CNT];
+    int64_t row[ACL_MAX_DIM_CNT] = {0};
     for (size_t i = 0; i < model->desc.n_inputs; i++)
         for (int k = 0; k < inputs[i].rank; k++) {
             if (count == ACL_MAX_DIM_CNT)
