@@ -38,7 +38,6 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char kinds[64];
 static _Thread_local aclrtContext current;
 
-EXPORT struct fake_acl *fake_acl(void);
 EXPORT struct fake_acl *fake_acl(void)
 {
     return &state;
@@ -173,7 +172,7 @@ static aclError allocate(void **memory, size_t size, int *count, const char *fun
     check(size > 0 && current, "an allocation of nothing, or without a context");
     if (fails(function))
         return result(true);
-    *memory = malloc(size);
+    *memory = malloc(size + 1);
     ++*count;
     return 0;
 }
@@ -423,6 +422,15 @@ EXPORT aclDataBuffer *aclCreateDataBuffer(void *data, size_t size)
     *buffer = (aclDataBuffer){.data = data, .size = size};
     state.buffers++;
     return buffer;
+}
+
+EXPORT aclError aclUpdateDataBuffer(aclDataBuffer *buffer, void *data, size_t size)
+{
+    check(buffer->data == data, "a buffer that gets other memory");
+    if (fails("aclUpdateDataBuffer"))
+        return result(true);
+    buffer->size = size;
+    return 0;
 }
 
 EXPORT aclError aclDestroyDataBuffer(const aclDataBuffer *buffer)

@@ -72,7 +72,9 @@ struct acl_model {
     /* What is chosen. */
     enum aispipe_shape_mode mode;
     uint64_t batch_size, height, width;
-    aclmdlIODims row; /**< dimensions of all inputs in a row */
+    size_t gear;                              /**< index into `dims` */
+    bool each;                                /**< every batch has its own */
+    struct aispipe_tensor_desc *gear_outputs; /**< with `each`: [gear][output] */
 };
 
 /** The datasets of a slot; `io->device`. */
@@ -81,6 +83,7 @@ struct acl_io {
     aclmdlDataset *output;
     aclDataBuffer **buffers;            /**< inputs, then outputs, as the model's ports */
     void **memory;                      /**< the same: device memory */
+    size_t gear;                        /**< of the last execution, for models with gears of dimensions */
     aclTensorDesc **descs;              /**< of the inputs, when the shape is open */
     struct aispipe_tensor_desc *actual; /**< outputs as they turned out, when the shape is open */
 };
@@ -120,7 +123,7 @@ bool acl_return_to(struct acl_device *device, unsigned lane);
 /* ---------------------------------------------------------------- acl_load.c, acl_model.c */
 
 /** Loads and describes. On failure `*result` is NULL. */
-int acl_load(void *device, const char *path, void **result, struct aispipe_error *error);
+int acl_load(void *opened, const char *path, void **result, struct aispipe_error *error);
 void acl_unload(void *loaded);
 /** Fills handle, ports, tensors, desc and gears from the first copy. */
 int acl_describe_model(struct acl_model *model, struct aispipe_error *error);
@@ -143,11 +146,25 @@ int acl_refuse_shape(const struct acl_model *model, const char *given, struct ai
 int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
 /** Refuses a model that needs a shape. */
 int acl_check_ready(const void *loaded, struct aispipe_error *error);
-/** Tells the runtime the chosen shape of the datasets, for the next execution of copy `id`. */
+/** Tells the runtime the shape of the datasets, for the next execution of copy `id`; `shaped`: of this batch.
+ */
 int acl_select_shape(const struct acl_model *model, uint32_t id, struct acl_io *own,
-                     struct aispipe_error *error);
+                     const struct aispipe_tensor_desc *shaped, struct aispipe_error *error);
 /** After an execution: what the outputs have become. */
 int acl_take_outputs(const struct acl_model *model, struct aispipe_io *io, struct aispipe_error *error);
+
+/** The gear of which these are the inputs; ACL_NO_GEAR: none. */
+size_t acl_find_gear(const struct acl_model *model, const struct aispipe_tensor_desc *inputs);
+#define ACL_NO_GEAR SIZE_MAX
+/** Buffers of the inputs get the sizes of their descriptions. */
+void acl_take_sizes(struct acl_model *model);
+/** Describes the outputs in the chosen gear. */
+int acl_probe_outputs(struct acl_model *model, struct aispipe_error *error);
+/** Gives outputs that are open the memory that was asked for. */
+int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *shape,
+                         struct aispipe_error *error);
+/** acl_each.c: acl_set_shape where every batch has its own. */
+int acl_set_each(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error);
 
 /* ---------------------------------------------------------------- acl_io.c, acl_lane.c */
 

@@ -3,6 +3,7 @@
 #include "acl_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Host tensors begin at multiples of this (see struct aispipe_io). */
 #define ALIGNMENT 64
@@ -34,9 +35,9 @@ int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_err
                        "aclrtMallocHost of %zu bytes for the batch slots (lower --inflight)", room);
     if (rc)
         return rc;
-    char *handed_out = (char *)memory + ALIGNMENT;
-    handed_out += (ALIGNMENT - (uintptr_t)handed_out % ALIGNMENT) % ALIGNMENT;
-    ((void **)(void *)handed_out)[-1] = memory;
+    size_t skipped = ALIGNMENT + (ALIGNMENT - (uintptr_t)memory % ALIGNMENT) % ALIGNMENT;
+    char *handed_out = (char *)memory + skipped;
+    memcpy(handed_out - sizeof memory, &memory, sizeof memory);
     *result = handed_out;
     return 0;
 }
@@ -44,7 +45,9 @@ int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_err
 void acl_host_free(void *loaded, void *memory)
 {
     struct acl_device *device = ((struct acl_model *)loaded)->device;
-    acl_released(device, device->acl.aclrtFreeHost(((void **)memory)[-1]), "aclrtFreeHost");
+    void *allocated;
+    memcpy(&allocated, (char *)memory - sizeof allocated, sizeof allocated);
+    acl_released(device, device->acl.aclrtFreeHost(allocated), "aclrtFreeHost");
 }
 
 static void forget(struct acl_io *own)

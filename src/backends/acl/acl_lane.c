@@ -76,7 +76,7 @@ int acl_h2d(void *created, struct aispipe_io *io, struct aispipe_error *error)
         return rc;
     for (size_t i = 0; !rc && i < model->n_inputs; i++) {
         int shown = model->ports[i].shown;
-        size_t bytes = model->ports[i].bytes;
+        size_t bytes = shown >= 0 && io->shaped ? io->shaped[shown].size : model->ports[i].bytes;
         if (shown >= 0 && bytes)
             rc = acl_check(device,
                            device->acl.aclrtMemcpyAsync(own->memory[i], bytes, io->inputs[shown], bytes,
@@ -94,7 +94,7 @@ int acl_compute(void *created, struct aispipe_io *io, struct aispipe_error *erro
     struct acl_io *own = io->device;
     int rc = acl_enter(device, lane->context, error);
     if (!rc)
-        rc = acl_select_shape(lane->model, lane->model_id, own, error);
+        rc = acl_select_shape(lane->model, lane->model_id, own, io->shaped, error);
     if (!rc)
         rc = acl_check(device, device->acl.aclmdlExecute(lane->model_id, own->input, own->output), error,
                        "aclmdlExecute");

@@ -58,6 +58,7 @@
     X(aclmdlAddDatasetBuffer)         \
     X(aclCreateDataBuffer)            \
     X(aclDestroyDataBuffer)           \
+    X(aclUpdateDataBuffer)            \
     X(aclmdlExecute)
 
 /** What older releases of CANN lack: the pointer is then NULL, and one warning says what is done without. */

@@ -262,6 +262,7 @@ void acl_forget_description(struct acl_model *model)
         free((char *)model->declared[i].name);
     free(model->declared);
     free(model->dims);
+    free(model->gear_outputs);
     free(model->tensors);
     free(model->ports);
 }

@@ -91,20 +91,23 @@ static int set_hw(struct acl_model *model, const struct aispipe_shape *shape, st
     return scale_inputs(model, shape->height * shape->width, largest, error);
 }
 
-/* The dimensions of all inputs in a row, which is how a gear is written. */
-static bool concatenate(const struct acl_model *model, aclmdlIODims *row)
+size_t acl_find_gear(const struct acl_model *model, const struct aispipe_tensor_desc *inputs)
 {
-    *row = (aclmdlIODims){.dimCount = 0};
+    size_t count = 0;
+    int64_t row[ACL_MAX_DIM_CNT] = {0};
     for (size_t i = 0; i < model->desc.n_inputs; i++)
-        for (int k = 0; k < model->tensors[i].rank; k++) {
-            if (row->dimCount == ACL_MAX_DIM_CNT)
-                return false;
-            row->dims[row->dimCount++] = model->tensors[i].dims[k];
+        for (int k = 0; k < inputs[i].rank; k++) {
+            if (count == ACL_MAX_DIM_CNT)
+                return ACL_NO_GEAR;
+            row[count++] = inputs[i].dims[k];
         }
-    return true;
+    for (size_t i = 0; i < model->n_dims; i++)
+        if (model->dims[i].dimCount == count && memcmp(row, model->dims[i].dims, count * sizeof *row) == 0)
+            return i;
+    return ACL_NO_GEAR;
 }
 
-static void take_sizes(struct acl_model *model)
+void acl_take_sizes(struct acl_model *model)
 {
     for (size_t i = 0; i < model->n_inputs; i++)
         if (model->ports[i].shown >= 0)
@@ -119,17 +122,12 @@ static int set_dims(struct acl_model *model, const struct aispipe_shape *shape, 
     int rc = shape_apply(shape, &declared, model->tensors, error);
     if (rc)
         return rc;
-    take_sizes(model);
+    acl_take_sizes(model);
     if (shape->mode == AISPIPE_SHAPE_SHAPE)
         return 0;
-    aclmdlIODims row;
-    bool fits = concatenate(model, &row);
-    for (size_t i = 0; fits && i < model->n_dims; i++)
-        if (row.dimCount == model->dims[i].dimCount &&
-            memcmp(row.dims, model->dims[i].dims, row.dimCount * sizeof *row.dims) == 0) {
-            model->row = row;
-            return 0;
-        }
+    model->gear = acl_find_gear(model, model->tensors);
+    if (model->gear != ACL_NO_GEAR)
+        return 0;
     char given[512];
     (void)snprintf(given, sizeof given, "--dymDims '%.400s': ", shape->dims);
     return acl_refuse_shape(model, given, error);
@@ -141,7 +139,7 @@ static int set_dims(struct acl_model *model, const struct aispipe_shape *shape, 
 static int describe_gear_outputs(struct acl_model *model, struct acl_io *probe, struct aispipe_error *error)
 {
     struct acl_device *device = model->device;
-    int rc = acl_select_shape(model, model->copies[0].id, probe, error);
+    int rc = acl_select_shape(model, model->copies[0].id, probe, NULL, error);
     for (size_t i = 0; !rc && i < model->n_outputs; i++) {
         struct aispipe_tensor_desc *output = &model->tensors[model->n_inputs + i];
         aclmdlIODims dims = {.dimCount = 0};
@@ -162,7 +160,7 @@ static int describe_gear_outputs(struct acl_model *model, struct acl_io *probe, 
     return rc;
 }
 
-static int probe_outputs(struct acl_model *model, struct aispipe_error *error)
+int acl_probe_outputs(struct acl_model *model, struct aispipe_error *error)
 {
     struct aispipe_io io = {.device = NULL};
     int rc = acl_io_create(model, &io, error);
@@ -174,8 +172,8 @@ static int probe_outputs(struct acl_model *model, struct aispipe_error *error)
 }
 
 /* Open outputs get the memory that was asked for, or what the runtime reports if it knows. */
-static int set_open_outputs(struct acl_model *model, const struct aispipe_shape *shape,
-                            struct aispipe_error *error)
+int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *shape,
+                         struct aispipe_error *error)
 {
     for (size_t i = 0; i < model->n_outputs; i++) {
         struct aispipe_tensor_desc *output = &model->tensors[model->n_inputs + i];
@@ -199,6 +197,7 @@ static int set_open_outputs(struct acl_model *model, const struct aispipe_shape 
 static void forget_shape(struct acl_model *model)
 {
     model->mode = AISPIPE_SHAPE_STATIC;
+    model->each = false;
     memcpy(model->tensors, model->declared, (model->n_inputs + model->n_outputs) * sizeof *model->tensors);
     for (size_t i = 0; i < model->n_inputs + model->n_outputs; i++)
         model->ports[i].bytes = model->ports[i].reported;
@@ -225,6 +224,10 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     if (shape->mode != acl_shape_mode(model) || shape->mode == AISPIPE_SHAPE_STATIC)
         return acl_refuse_shape(model, given, error);
     int rc = acl_check_aipp(model, error);
+    if (!rc && shape->mode == AISPIPE_SHAPE_SHAPE)
+        rc = check_calls(model, error);
+    if (!rc && shape->n_each)
+        return acl_set_each(model, shape, error);
     if (!rc && shape->mode == AISPIPE_SHAPE_BATCH)
         rc = set_batch(model, shape, error);
     else if (!rc && shape->mode == AISPIPE_SHAPE_HW)
@@ -237,11 +240,9 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     model->height = shape->height;
     model->width = shape->width;
     model->mode = shape->mode;
-    if (shape->mode == AISPIPE_SHAPE_SHAPE) {
-        rc = check_calls(model, error);
-        return rc ? rc : set_open_outputs(model, shape, error);
-    }
-    return probe_outputs(model, error);
+    if (shape->mode == AISPIPE_SHAPE_SHAPE)
+        return acl_set_open_outputs(model, shape, error);
+    return acl_probe_outputs(model, error);
 }
 
 int acl_check_ready(const void *loaded, struct aispipe_error *error)
@@ -254,36 +255,70 @@ int acl_check_ready(const void *loaded, struct aispipe_error *error)
 
 /* ---------------------------------------------------------------- around an execution */
 
-static int describe_inputs(const struct acl_model *model, struct acl_io *own, struct aispipe_error *error)
+/* Gives the dataset a description of input `i`; one that it had before is replaced. */
+static int describe_input(const struct acl_model *model, struct acl_io *own, size_t i,
+                          const struct aispipe_tensor_desc *input, struct aispipe_error *error)
 {
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
+    aclFormat format = acl->aclmdlGetInputFormat(model->handle, i);
+    int rc = acl_expect(device, format != ACL_FORMAT_UNDEFINED, error,
+                        "aclmdlGetInputFormat gave no format of input '%s'", input->name);
+    if (rc)
+        return rc;
+    aclTensorDesc *desc =
+        acl->aclCreateTensorDesc((aclDataType)input->dtype, input->rank, input->dims, format);
+    rc = acl_expect(device, desc != NULL, error, "aclCreateTensorDesc gave nothing");
+    if (rc)
+        return rc;
+    rc = acl_check(device, acl->aclmdlSetDatasetTensorDesc(own->input, desc, i), error,
+                   "aclmdlSetDatasetTensorDesc of input '%s'", input->name);
+    aclTensorDesc *unused = rc ? desc : own->descs[i];
+    if (unused)
+        acl->aclDestroyTensorDesc(unused);
+    if (!rc)
+        own->descs[i] = desc;
+    return rc;
+}
+
+static int describe_inputs(const struct acl_model *model, struct acl_io *own,
+                           const struct aispipe_tensor_desc *shaped, struct aispipe_error *error)
+{
     int rc = 0;
     for (size_t i = 0; !rc && i < model->n_inputs; i++) {
         int shown = model->ports[i].shown;
-        if (shown < 0 || own->descs[i])
-            continue;
-        const struct aispipe_tensor_desc *input = &model->tensors[shown];
-        aclFormat format = acl->aclmdlGetInputFormat(model->handle, i);
-        rc = acl_expect(device, format != ACL_FORMAT_UNDEFINED, error,
-                        "aclmdlGetInputFormat gave no format of input '%s'", input->name);
-        if (rc)
-            return rc;
-        own->descs[i] = acl->aclCreateTensorDesc((aclDataType)input->dtype, input->rank, input->dims, format);
-        rc = acl_expect(device, own->descs[i] != NULL, error, "aclCreateTensorDesc gave nothing");
-        if (!rc)
-            rc = acl_check(device, acl->aclmdlSetDatasetTensorDesc(own->input, own->descs[i], i), error,
-                           "aclmdlSetDatasetTensorDesc of input '%s'", input->name);
+        if (shown >= 0 && (shaped || !own->descs[i]))
+            rc = describe_input(model, own, i, shaped ? &shaped[shown] : &model->tensors[shown], error);
+    }
+    return rc;
+}
+
+/* The buffers are as large as the largest batch; the runtime wants to know how much of them this one takes.
+ */
+static int resize_buffers(const struct acl_model *model, struct acl_io *own,
+                          const struct aispipe_tensor_desc *shaped, struct aispipe_error *error)
+{
+    struct acl_device *device = model->device;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < model->n_inputs; i++) {
+        int shown = model->ports[i].shown;
+        if (shown >= 0)
+            rc = acl_check(
+                device, device->acl.aclUpdateDataBuffer(own->buffers[i], own->memory[i], shaped[shown].size),
+                error, "aclUpdateDataBuffer of input '%s'", shaped[shown].name);
     }
     return rc;
 }
 
 int acl_select_shape(const struct acl_model *model, uint32_t id, struct acl_io *own,
-                     struct aispipe_error *error)
+                     const struct aispipe_tensor_desc *shaped, struct aispipe_error *error)
 {
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
     size_t at = model->gear_input;
+    int rc = shaped ? resize_buffers(model, own, shaped, error) : 0;
+    if (rc)
+        return rc;
     switch (model->mode) {
     case AISPIPE_SHAPE_BATCH:
         return acl_check(device, acl->aclmdlSetDynamicBatchSize(id, own->input, at, model->batch_size), error,
@@ -293,10 +328,13 @@ int acl_select_shape(const struct acl_model *model, uint32_t id, struct acl_io *
                          error, "aclmdlSetDynamicHWSize(%" PRIu64 ", %" PRIu64 ")", model->height,
                          model->width);
     case AISPIPE_SHAPE_DIMS:
-        return acl_check(device, acl->aclmdlSetInputDynamicDims(id, own->input, at, &model->row), error,
-                         "aclmdlSetInputDynamicDims");
+        own->gear = shaped ? acl_find_gear(model, shaped) : model->gear;
+        if (own->gear == ACL_NO_GEAR)
+            return acl_refuse_shape(model, "--auto_set_dymdims_mode: ", error);
+        return acl_check(device, acl->aclmdlSetInputDynamicDims(id, own->input, at, &model->dims[own->gear]),
+                         error, "aclmdlSetInputDynamicDims");
     case AISPIPE_SHAPE_SHAPE:
-        return describe_inputs(model, own, error);
+        return describe_inputs(model, own, shaped, error);
     case AISPIPE_SHAPE_STATIC:
         break;
     }
@@ -340,6 +378,10 @@ int acl_take_outputs(const struct acl_model *model, struct aispipe_io *io, struc
 {
     const struct acl_io *own = io->device;
     io->actual = NULL;
+    if (model->each && model->mode == AISPIPE_SHAPE_DIMS) {
+        io->actual = model->gear_outputs + own->gear * model->n_outputs;
+        return 0;
+    }
     if (model->mode != AISPIPE_SHAPE_SHAPE)
         return 0;
     for (size_t i = 0; i < model->n_outputs; i++) {
