@@ -136,7 +136,9 @@ struct asim_stream *asim_stream_get(aclrtStream handle)
 {
     struct asim_context *context = asim_current();
     if (!handle) {
-        if (!context->default_stream && !(context->default_stream = make(context)))
+        if (!context->default_stream)
+            context->default_stream = make(context);
+        if (!context->default_stream)
             (void)asim_refuse(ACL_ERROR_RT_PARAM_INVALID, "no thread for the default stream");
         return context->default_stream;
     }

@@ -141,7 +141,9 @@ static void test_settings_that_cannot_be(void **state)
     aclmdlAIPP *aipp = acl.aclmdlCreateAIPP(2);
     MISUSE(aclmdlSetInputAIPP(model.id, model.in, 1, aipp), ACL_ERROR_INVALID_PARAM,
            "aclmdlSetAIPPInputFormat");
-    REFUSED(aclmdlSetAIPPInputFormat(aipp, (aclAippInputFormat)9), ACL_ERROR_API_NOT_SUPPORT, "format 9");
+    aclAippInputFormat unknown; /* what newer releases have */
+    memcpy(&unknown, &(int){9}, sizeof unknown);
+    REFUSED(aclmdlSetAIPPInputFormat(aipp, unknown), ACL_ERROR_API_NOT_SUPPORT, "format 9");
     REFUSED(aclmdlSetAIPPSrcImageSize(aipp, 5000, 2), ACL_ERROR_INVALID_PARAM, "5000 x 2");
     MISUSE(aclmdlSetAIPPRbuvSwapSwitch(aipp, 2), ACL_ERROR_INVALID_PARAM, "switch 2");
     GOOD(aclmdlSetAIPPInputFormat(aipp, ACL_YUV400_U8));
