@@ -423,7 +423,8 @@ aclError aclrtMemcpy(void *dst, size_t destMax, const void *src, size_t count, a
     if (code)
         return asim_leave(code);
     asim_pieces_hold(pieces, 2, 1);
-    code = asim_copy(pieces, kind);
+    int64_t at = asim_now_ns();
+    code = asim_copy(pieces, kind, &at);
     asim_pieces_hold(pieces, 2, -1);
     return asim_leave(code);
 }
