@@ -29,7 +29,7 @@ static void gives(const struct aipp_source *source, const struct aipp_image *ima
         fail_msg("%s", error.message);
     struct aipp_target target = {AISPIPE_FLOAT32, false,        1,    result.channels,
                                  result.height,   result.width, found};
-    size_t count = (size_t)(result.channels * result.height * result.width);
+    size_t count = (size_t)result.channels * (size_t)result.height * (size_t)result.width;
     assert_true(count <= 64);
     if (aipp_compute(source, image, 1, bytes, n_bytes, &target, &error))
         fail_msg("%s", error.message);
@@ -62,6 +62,7 @@ static void source_bytes(void **state)
         struct aipp_source source = source_of(cases[i].format, 6, 4);
         assert_int_equal(aipp_source_bytes(&source), cases[i].bytes);
     }
+    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange)
     struct aipp_source source = source_of((enum aipp_format)5, 6, 4);
     assert_int_equal(aipp_source_bytes(&source), 0);
     source = source_of(AIPP_RGB888_U8, 4097, 4);
@@ -259,6 +260,7 @@ static void impossible_settings(void **state)
     struct aipp_source source = source_of(AIPP_YUV420SP_U8, 8, 7);
     struct aipp_image image = plain();
     refused(&source, &image, "YUV420SP_U8 wants even numbers");
+    // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange)
     source = source_of((enum aipp_format)9, 8, 8);
     refused(&source, &image, "input_format 9 is not known");
     source = source_of(AIPP_YUV400_U8, 8, 8);

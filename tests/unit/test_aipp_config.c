@@ -343,7 +343,8 @@ static void files(void **state)
     static char text[ACL_AIPP_CONFIG_MOST + 1];
     temp_make(&dir);
     memset(text, '\n', sizeof text);
-    memcpy(text, REQUIRED_LINES, strlen(REQUIRED_LINES));
+    for (size_t i = 0; REQUIRED_LINES[i]; i++)
+        text[i] = REQUIRED_LINES[i];
     temp_write(&dir, "a.config", text, ACL_AIPP_CONFIG_MOST);
     assert_int_equal(acl_aipp_config_read(temp_path(&dir, "a.config"), NULL, &config, &error), 0);
     assert_int_equal(config.src_image_size_h, 200);
