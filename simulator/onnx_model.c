@@ -81,7 +81,7 @@ static bool parse_dim(struct onnx_span span, int64_t *dim)
     *dim = -1;
     while (protobuf_next(&reader, &field))
         if (field.number == DIM_VALUE && field.wire == PROTOBUF_VARINT)
-            *dim = (int64_t)field.value > 0 ? (int64_t)field.value : -1;
+            *dim = (int64_t)field.value >= 0 ? (int64_t)field.value : -1;
     return !reader.bad;
 }
 

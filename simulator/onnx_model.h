@@ -20,7 +20,7 @@ struct onnx_tensor {
     enum aispipe_dtype dtype; /**< UNDEFINED: none given, or one that AscendCL lacks */
     bool has_shape;
     int rank;
-    int64_t dims[OM_MAX_RANK]; /**< −1: unknown */
+    int64_t dims[OM_MAX_RANK]; /**< −1: unknown; 0 as it is there */
 };
 
 struct onnx_node {

@@ -159,6 +159,12 @@ static int model_shape(const struct onnx_tensor *tensor, struct om_input *input,
 {
     input->rank = tensor->rank;
     for (int axis = 0; axis < tensor->rank; axis++) {
+        if (tensor->dims[axis] == 0)
+            return aispipe_fail(
+                error, AISPIPE_INVALID,
+                "input '%s': dimension %d is 0, which a device does not take; give its shape with "
+                "--input_shape",
+                input->name, axis);
         if (tensor->dims[axis] < 1)
             return aispipe_fail(
                 error, AISPIPE_INVALID,

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 
+import models
 import numpy as np
 import onnx
 import onnxruntime
@@ -98,8 +99,9 @@ def refused(tmp_path, model, wanted, *arguments, status=2, required=True):
 
 
 def model_shapes(model):
-    shape = lambda t: [d.dim_value if d.HasField("dim_value") else -1 for d in t.type.tensor_type.shape.dim]
-    return {i.name: shape(i) for i in onnx.load_from_string(model).graph.input}
+    inputs = onnx.load_from_string(model).graph.input
+    return {i.name: [d.dim_value if d.HasField("dim_value") else -1 for d in i.type.tensor_type.shape.dim]
+            for i in inputs}
 
 
 def run(model, **feeds):
@@ -122,6 +124,25 @@ def test_static(tmp_path, image_model, batch):
     assert model_shapes(model) == {"x": [batch, 3, 8, 9]}
     value = np.random.default_rng(1).uniform(-1, 1, (batch, 3, 8, 9)).astype(np.float32)
     np.testing.assert_array_equal(run(model, x=value)[0], run(image_model.read_bytes(), x=value)[0])
+
+
+@pytest.mark.parametrize("make", [m for m in models.ALL if m is not models.empty_leading])
+def test_models_of_every_kind_stay_what_they_are(tmp_path, make):
+    case = make()
+    path = case.save(tmp_path)
+    settings, model = made(tmp_path, path)
+    assert [(i["name"], i["dtype"], tuple(i["dims"])) for i in settings["inputs"]] == [
+        (t.name, t.dtype, t.shape) for t in case.inputs]
+    assert [o["name"].rsplit(":", 1)[-1] for o in settings["outputs"]] == [t.name for t in case.outputs]
+    feeds = {t.name: np.concatenate([s[i] for s in case.samples(case.batch)]) if case.batch > 1 else case.samples(1)[0][i]
+             for i, t in enumerate(case.inputs)}
+    for found, wanted in zip(run(model, **feeds), run(path.read_bytes(), **feeds), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_dimension_of_zero(tmp_path):
+    path = models.empty_leading().save(tmp_path)
+    refused(tmp_path, path, "input 'x': dimension 0 is 0, which a device does not take")
 
 
 def test_static_shape_of_the_model(tmp_path):
