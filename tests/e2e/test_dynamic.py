@@ -108,7 +108,8 @@ def out(tmp_path):
 
 
 def batchsize_of(run):
-    return int(field(run, rf"throughput 1000\*batchsize\.mean\((\d+)\)/NPU_compute_time\.mean\({NUMBER}\): {NUMBER}")[0])
+    line = rf"throughput 1000\*batchsize\.mean\((\d+)\)/NPU_compute_time\.mean\({NUMBER}\): {NUMBER}"
+    return int(field(run, line)[0])
 
 
 # --- one shape ------------------------------------------------------------------------------------------
