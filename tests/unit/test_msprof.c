@@ -19,7 +19,8 @@ static int setup(void **state)
 {
     (void)state;
     temp_make(&dir);
-    old_path = strdup(getenv("PATH"));
+    const char *path = getenv("PATH");
+    old_path = strdup(path ? path : "");
     (void)unsetenv("AIT_NO_MSPROF_MODE");
     (void)unsetenv("NO_MSPROF_MODE");
     (void)unsetenv(MSPROF_DIRECTORY_VARIABLE);

@@ -49,9 +49,10 @@ static int count_descriptors(void)
     int n = 0;
     DIR *dir = opendir("/proc/self/fd");
     assert_non_null(dir);
-    while (readdir(dir))
+    while (dir && readdir(dir))
         n++;
-    (void)closedir(dir);
+    if (dir)
+        (void)closedir(dir);
     return n;
 }
 
@@ -275,7 +276,8 @@ static void test_find(void **state)
 {
     (void)state;
     struct temp_dir dir;
-    char path[PATH_MAX], *old = strdup(getenv("PATH"));
+    const char *before = getenv("PATH");
+    char path[PATH_MAX], *old = strdup(before ? before : "");
     temp_make(&dir);
     temp_subdir(&dir, "a");
     temp_subdir(&dir, "b");
