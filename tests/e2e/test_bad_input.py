@@ -619,7 +619,7 @@ def test_bad_booleans(place, sim, option, value):
         ("--run_mode", "fast", "array, files, tensor or full"),
         ("-rm", "arrays", "array, files, tensor or full"),
         ("--pure_data_type", "ones", "zero or random"),
-        ("--backend", "cuda", "auto, openvino or sim"),
+        ("--backend", "cuda", "auto, openvino, sim or trtexec"),
         ("--progress", "yes", "auto, always or never"),
     ],
 )
@@ -663,7 +663,7 @@ def test_repeated_options(place, sim, options):
 
 
 @pytest.mark.parametrize(
-    "option", ["--bogus", "--thread", "-x", "--dymBatch", "--profiler", "--", "-", "--threads_", "--THREADS"]
+    "option", ["--bogus", "--thread", "-x", "--dymBatch", "--", "-", "--threads_", "--THREADS"]
 )
 def test_unknown_options(place, sim, option):
     refused(place, run_on(place, sim(), option, "1"), option.rstrip("_") if option != "-" else "'-'", "--help")
