@@ -19,8 +19,6 @@
 /* How often the end of a program is looked for once its output has ended. */
 #define WAIT_TICK_MS 5
 
-extern char **environ;
-
 /* A program while it runs. */
 struct running {
     const struct process_options *options;

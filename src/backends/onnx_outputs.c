@@ -146,8 +146,8 @@ static int search_graph(const struct reader *reader, struct bytes graph, void *c
 
 static int search(const struct reader *reader, struct bytes name, uint64_t outer, uint64_t inner)
 {
-    struct search search = {.name = name, .outer = outer, .inner = inner};
-    return for_each(reader, reader->model, MODEL_GRAPH, search_graph, &search);
+    struct search wanted = {.name = name, .outer = outer, .inner = inner};
+    return for_each(reader, reader->model, MODEL_GRAPH, search_graph, &wanted);
 }
 
 static int add_tensor(const struct reader *reader, struct bytes name, struct bytes op)

@@ -53,28 +53,36 @@ int openvino_check_dump(const char *path, struct aispipe_error *error)
 
 /* ---------------------------------------------------------------- the second model */
 
+static int cannot_read(const struct dump *dump, int reason)
+{
+    return aispipe_fail(dump->error, AISPIPE_IO, "model '%s' cannot be read: %s", dump->model->path,
+                        strerror(reason));
+}
+
+static int read_all(struct dump *dump, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status))
+        return cannot_read(dump, errno);
+    if ((uint64_t)status.st_size > MAX_MODEL_BYTES)
+        return aispipe_fail(dump->error, AISPIPE_UNSUPPORTED,
+                            "--dump: model '%s' is larger than an ONNX file can be", dump->model->path);
+    size_t size = (size_t)status.st_size;
+    dump->bytes = malloc(size + 1);
+    if (!dump->bytes)
+        return aispipe_fail(dump->error, AISPIPE_NO_MEMORY, "no memory to read model '%s'",
+                            dump->model->path);
+    int reason = fd_read_at(fd, dump->bytes, size, 0, &dump->n_bytes);
+    return reason ? cannot_read(dump, reason) : 0;
+}
+
 static int read_file(struct dump *dump)
 {
-    const char *path = dump->model->path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    int reason = fd < 0 || fstat(fd, &status) ? errno : 0;
-    int rc = 0;
-    if (reason)
-        rc = aispipe_fail(dump->error, AISPIPE_IO, "model '%s' cannot be read: %s", path, strerror(reason));
-    else if ((uint64_t)status.st_size > MAX_MODEL_BYTES)
-        rc = aispipe_fail(dump->error, AISPIPE_UNSUPPORTED,
-                          "--dump: model '%s' is larger than an ONNX file can be", path);
-    else if (!(dump->bytes = malloc((size_t)status.st_size + 1)))
-        rc = aispipe_fail(dump->error, AISPIPE_NO_MEMORY, "no memory to read model '%s'", path);
-    if (!rc) {
-        reason = fd_read_at(fd, dump->bytes, (size_t)status.st_size, 0, &dump->n_bytes);
-        if (reason)
-            rc = aispipe_fail(dump->error, AISPIPE_IO, "model '%s' cannot be read: %s", path,
-                              strerror(reason));
-    }
-    if (fd >= 0)
-        (void)close(fd);
+    int fd = open(dump->model->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cannot_read(dump, errno);
+    int rc = read_all(dump, fd);
+    (void)close(fd);
     return rc;
 }
 

@@ -99,10 +99,13 @@ static int open_zone(struct rapl *rapl, int directory, const char *name)
 static int open_zones(struct rapl *rapl, DIR *dir)
 {
     int reason = 0;
+    int directory = dirfd(dir);
+    if (directory < 0)
+        return errno;
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (rapl->n == RAPL_MAX_ZONES || !is_wanted(dirfd(dir), entry->d_name))
+        if (rapl->n == RAPL_MAX_ZONES || !is_wanted(directory, entry->d_name))
             continue;
-        int failed = open_zone(rapl, dirfd(dir), entry->d_name);
+        int failed = open_zone(rapl, directory, entry->d_name);
         reason = failed ? failed : reason;
     }
     return reason;

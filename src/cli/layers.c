@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Makes a directory and those above it. 0 or an errno. */
 static int make_directories(char *path)
@@ -43,6 +44,15 @@ static int make_place(const struct options *options, const struct output_dir *ru
     return reason ? aispipe_fail(error, AISPIPE_IO, "cannot make the directory '%s': %s", place,
                                  strerror(reason))
                   : 0;
+}
+
+/* Removes `<output>/<kind>/<name>`, and `<kind>` if nothing else is in it. */
+static void remove_if_empty(char place[PATH_MAX])
+{
+    if (rmdir(place) == 0) {
+        *strrchr(place, '/') = '\0';
+        (void)rmdir(place);
+    }
 }
 
 /* ------------------------------------------------------------------ dump */
@@ -91,6 +101,8 @@ int layers_dump(const struct options *options, const struct output_dir *run, str
     rc = fill_inputs(source, inputs, error);
     if (!rc)
         rc = aispipe_session_dump(session, inputs, place, error);
+    if (rc)
+        remove_if_empty(place);
     free_inputs(inputs, model->n_inputs);
     return rc;
 }

@@ -12,8 +12,6 @@
 #define GUARD "AIT_NO_MSPROF_MODE"
 #define OLD_GUARD "NO_MSPROF_MODE"
 
-extern char **environ;
-
 static bool is_one(const char *variable)
 {
     const char *value = getenv(variable);
@@ -90,13 +88,7 @@ static int compose_application(int argc, char *const *argv, struct text *text, s
         return aispipe_fail(error, AISPIPE_SYSTEM, "the program's own path cannot be read: %s",
                             strerror(errno));
     self[length] = '\0';
-    int rc = add_word(text, "--application=", error);
-    if (!rc && (rc = add_word(text, self, error)) == 0) {
-        /* No blank between the option and its value. */
-        char *blank = strchr(text->bytes, ' ');
-        memmove(blank, blank + 1, strlen(blank));
-        text->length--;
-    }
+    int rc = add_word(text, self, error);
     for (int i = 1; !rc && i < argc;) {
         int taken_out = drop(argc - i, argv + i);
         if (!taken_out)
@@ -143,8 +135,9 @@ static int compose_argv(const char *output, char *const *options, char *applicat
         rc = asprintf(&place, "--output=%s/profiler", output) < 0 ? -1 : add(argv, &n, place);
     for (size_t i = 0; !rc && i < given; i++)
         rc = add(argv, &n, strdup(options[i]));
+    char *run = NULL;
     if (!rc)
-        rc = add(argv, &n, strdup(application));
+        rc = asprintf(&run, "--application=%s", application) < 0 ? -1 : add(argv, &n, run);
     for (size_t i = 0; !rc && !options && i < FIXED; i++)
         rc = add(argv, &n, strdup(fixed_options[i]));
     return rc;
@@ -178,7 +171,7 @@ int msprof_compose(const char *output, char *const *options, int argc, char *con
     *command = (struct msprof_command){NULL, NULL};
     struct text application = {NULL, 0};
     int rc = compose_application(argc, argv, &application, error);
-    if (!rc && (compose_argv(output, options, application.bytes, &command->argv) ||
+    if (!rc && (!application.bytes || compose_argv(output, options, application.bytes, &command->argv) ||
                 compose_environment(&command->environment)))
         rc = no_memory(error);
     free(application.bytes);

@@ -40,6 +40,14 @@ void msprof_free(struct msprof_command *command);
 int msprof_run(const struct msprof_command *command, char *results, size_t capacity, struct process_end *end,
                struct aispipe_error *error);
 
+/**
+ * Gives the tables of a profile the model's name: every .csv and .json file below `results`
+ * ("…/PROF_…_<hash>") becomes `<stem>_<name>_<hash>.<ending>`, where `<name>` is the model's file name up to
+ * its first dot. A file that has that name already keeps it. `*renamed` counts them. An existing file is not
+ * overwritten: an error.
+ */
+int msprof_rename(const char *results, const char *model, size_t *renamed, struct aispipe_error *error);
+
 /** First thing in the program: goes back to the directory of the run that started msprof, if one did. */
 int msprof_return(struct aispipe_error *error);
 

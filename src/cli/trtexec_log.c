@@ -70,22 +70,33 @@ static const char *behind(const char *line, const char *name)
     return *at == ':' ? at + 1 : NULL;
 }
 
+static void read_throughput(const char *text, struct trtexec_figures *figures)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || strncmp(end, " qps", 4) != 0)
+        return;
+    figures->throughput = value;
+    figures->has_throughput = true;
+}
+
 void trtexec_read_line(struct trtexec_figures *figures, const char *line)
 {
-    const char *rest;
-    if ((rest = behind(line, "Throughput")) != NULL) {
-        char *end;
-        double value = strtod(rest, &end);
-        if (end == rest || strncmp(end, " qps", 4) != 0)
-            return;
-        figures->throughput = value;
-        figures->has_throughput = true;
-    } else if ((rest = behind(line, "H2D Latency")) != NULL) {
-        read_latency(rest, &figures->h2d);
-    } else if ((rest = behind(line, "GPU Compute Time")) != NULL) {
-        read_latency(rest, &figures->compute);
-    } else if ((rest = behind(line, "D2H Latency")) != NULL) {
-        read_latency(rest, &figures->d2h);
+    const struct {
+        const char *name;
+        struct trtexec_latency *latency;
+    } latencies[] = {{"H2D Latency", &figures->h2d},
+                     {"GPU Compute Time", &figures->compute},
+                     {"D2H Latency", &figures->d2h}};
+    const char *rest = behind(line, "Throughput");
+    if (rest) {
+        read_throughput(rest, figures);
+        return;
+    }
+    for (size_t i = 0; i < sizeof latencies / sizeof *latencies; i++) {
+        rest = behind(line, latencies[i].name);
+        if (rest)
+            read_latency(rest, latencies[i].latency);
     }
 }
 

@@ -27,7 +27,7 @@ OPTIONS = """--model --backend --device --divide_input --engine_device --engine_
 --dymShape_range --auto_set_dymdims_mode --auto_set_dymshape_mode --profiler --dump --outputSize --threads --load_threads --save_threads --queue_depth --energy_consumption --npu_id --perf
 --inflight --pipeline --run_mode --loop --warmup_count --batchsize --display_all_summary --debug --progress --help
 --version""".split()
-ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba -db -dhw -dd -ds -dr -asddm -asdsm -outsize".split()
+ALIASES = "--om-model -om -m -i -pdt -o -od -d -rm -wcount --batch-size -das -oba -db -dhw -dd -ds -dr -asddm -asdsm -outsize -ec -pf".split()
 
 
 def mode(path: Path) -> int:

@@ -146,3 +146,13 @@ def test_place_that_cannot_be_made(onnx_model, tmp_path):
     (tmp_path / "out" / "dump").write_text("a file")
     run = aispipe("--model", path, "--dump", "1", "--output", tmp_path / "out", status=None)
     assert_one_error(run, 1, "out/dump/", "Not a directory")
+
+
+def test_weights_in_files_of_their_own_are_refused(onnx_model, tmp_path):
+    _, path = onnx_model(models.matmul)
+    split = tmp_path / "split.onnx"
+    onnx.save(onnx.load(path), split, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    run = aispipe("--model", split, "--dump", "1", "--output", tmp_path / "out", status=None)
+    assert_one_error(run, 1, "split.onnx", "files of their own")
+    assert not (tmp_path / "out").exists()
+    aispipe("--model", split)

@@ -52,7 +52,10 @@ static void check_file(const char *path, const char *format, const char *place)
     char wanted[PATH_MAX + 256], got[PATH_MAX + 256];
     (void)snprintf(wanted, sizeof wanted, format, place);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
+    if (fd < 0) {
+        fail_msg("cannot open %s", path);
+        return;
+    }
     ssize_t n = read(fd, got, sizeof got - 1);
     assert_true(n > 0);
     got[n] = '\0';
@@ -85,7 +88,9 @@ static void test_written(void **state)
     assert_int_equal(acl_json_read(path, "net.v1.om", &sink, &json, &error), 0);
     assert_string_equal(warnings, "");
     assert_true(json.has_dump && !json.has_profiler);
-    assert_string_equal(json.dump_path, strcat(place, "/dump"));
+    size_t length = strlen(place);
+    assert_memory_equal(json.dump_path, place, length);
+    assert_string_equal(json.dump_path + length, "/dump");
     assert_int_equal(access(temp_path(&dir, ".acl.json.tmp"), F_OK), -1);
 }
 

@@ -19,7 +19,8 @@ static int setup(void **state)
 {
     (void)state;
     temp_make(&dir);
-    old_path = strdup(getenv("PATH"));
+    const char *path = getenv("PATH");
+    old_path = strdup(path ? path : "");
     (void)unsetenv("AIT_NO_MSPROF_MODE");
     (void)unsetenv("NO_MSPROF_MODE");
     (void)unsetenv(MSPROF_DIRECTORY_VARIABLE);
@@ -207,6 +208,38 @@ static void test_return(void **state)
     assert_non_null(strstr(error.message, "/none/such"));
 }
 
+static bool there(const char *name)
+{
+    return access(temp_path(&dir, name), F_OK) == 0;
+}
+
+static void test_rename(void **state)
+{
+    static const char *const files[] = {"PROF_000001_2024_ABC/summary.csv", "PROF_000001_2024_ABC/d/a.b.json",
+                                        "PROF_000001_2024_ABC/d/data.bin", "PROF_000001_2024_ABC/d/.csv"};
+    (void)state;
+    size_t renamed;
+    temp_subdir(&dir, "PROF_000001_2024_ABC");
+    temp_subdir(&dir, "PROF_000001_2024_ABC/d");
+    for (size_t i = 0; i < 4; i++)
+        temp_write(&dir, files[i], "x", 1);
+    for (int round = 0; round < 2; round++) { /* the second time there is nothing left to do */
+        assert_int_equal(
+            msprof_rename(temp_path(&dir, "PROF_000001_2024_ABC"), "/models/net.v1.om", &renamed, &error), 0);
+        assert_int_equal(renamed, round ? 0 : 2);
+        assert_true(there("PROF_000001_2024_ABC/summary_net_ABC.csv"));
+        assert_true(there("PROF_000001_2024_ABC/d/a.b_net_ABC.json"));
+        assert_false(there(files[0]) || there(files[1]));
+        assert_true(there(files[2]) && there(files[3]));
+    }
+    temp_write(&dir, files[0], "y", 1); /* its place is taken */
+    assert_int_equal(msprof_rename(temp_path(&dir, "PROF_000001_2024_ABC"), "net.om", &renamed, &error),
+                     AISPIPE_IO);
+    assert_non_null(strstr(error.message, "'summary.csv'"));
+    assert_int_equal(msprof_rename(temp_path(&dir, "none_X"), "net.om", &renamed, &error), AISPIPE_IO);
+    assert_int_equal(msprof_rename("none", "net.om", &renamed, &error), AISPIPE_FORMAT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_options_of_acl_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blanks_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
         cmocka_unit_test_setup_teardown(test_return, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

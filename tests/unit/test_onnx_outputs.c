@@ -17,7 +17,7 @@ struct message {
 static void put(struct message *m, unsigned field, const void *data, size_t n)
 {
     m->bytes[m->n++] = (uint8_t)(field << 3 | 2);
-    assert_true(n < 128 * 128);
+    assert_true(n < 16384);
     if (n >= 128)
         m->bytes[m->n++] = (uint8_t)(n | 128);
     m->bytes[m->n++] = (uint8_t)(n >= 128 ? n >> 7 : n);

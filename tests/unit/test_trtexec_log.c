@@ -4,6 +4,7 @@
 
 #include "cli/trtexec_log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LATENCY(name, v)                                                                       \
@@ -33,8 +34,10 @@ static void test_all(void **state)
 
 static void read_h2d(struct trtexec_figures *f, const char *percentiles)
 {
-    char line[256] = "[I] H2D Latency: min = 1 ms, max = 2 ms, mean = 3 ms, median = 4 ms";
-    trtexec_read_line(f, strcat(line, percentiles));
+    char line[256];
+    (void)snprintf(line, sizeof line, "[I] H2D Latency: min = 1 ms, max = 2 ms, mean = 3 ms, median = 4 ms%s",
+                   percentiles);
+    trtexec_read_line(f, line);
 }
 
 static void test_percentiles(void **state)
