@@ -11,7 +11,7 @@
 
 void aipp_defaults(struct aipp_source *source, struct aipp_image *image)
 {
-    *source = (struct aipp_source){0};
+    memset(source, 0, sizeof *source); /* no format at all, which is none of the enumeration's */
     *image = (struct aipp_image){.reciprocal = {1, 1, 1, 1}};
 }
 
@@ -312,7 +312,7 @@ int aipp_compute(const struct aipp_source *source, const struct aipp_image *sett
     if (rc)
         return rc;
     size_t each = aipp_source_bytes(source);
-    if (bytes / each < batch)
+    if (each == 0 || bytes / each < batch)
         return aispipe_fail(error, AISPIPE_INVALID, "%zu images of %zu bytes are wanted; there are %zu bytes",
                             batch, each, bytes);
     for (size_t i = 0; i < batch; i++)

@@ -30,7 +30,6 @@ aclmdlAIPP *aclmdlCreateAIPP(uint64_t batchSize)
     for (uint64_t i = 0; i < batchSize; i++)
         aipp_defaults(&aipp->source, &aipp->images[i]);
     aipp->source.width = aipp->source.height = 0;
-    aipp->source.format = 0;
     (void)asim_leave(0);
     return handle;
 }
@@ -78,6 +77,7 @@ aclError aclmdlSetAIPPInputFormat(aclmdlAIPP *aipp, aclAippInputFormat inputForm
         return asim_leave(
             asim_refuse(ACL_ERROR_API_NOT_SUPPORT, "format %d; 1 to 4 are simulated", (int)inputFormat));
     settings->source.format = (enum aipp_format)inputFormat;
+    settings->format_set = true;
     return asim_leave(0);
 }
 
@@ -257,10 +257,9 @@ static int check_settings(const struct asim_model *model, size_t input, const st
 {
     struct aispipe_error error = {.message = ""};
     struct aipp_result result;
-    if (!settings->source.format || !settings->source.width)
+    if (!settings->format_set || !settings->source.width)
         return asim_misuse(ACL_ERROR_INVALID_PARAM, "the settings lack %s",
-                           settings->source.format ? "aclmdlSetAIPPSrcImageSize"
-                                                   : "aclmdlSetAIPPInputFormat");
+                           settings->format_set ? "aclmdlSetAIPPSrcImageSize" : "aclmdlSetAIPPInputFormat");
     for (uint64_t i = 0; i < settings->batch; i++)
         if (aipp_check(&settings->source, &settings->images[i], &result, &error))
             return asim_refuse(ACL_ERROR_INVALID_PARAM, "image %llu: %s", (unsigned long long)i,

@@ -134,7 +134,9 @@ int asim_enter(enum asim_call call, unsigned needs)
         sim.calls[call]++;
         code = check_needs(needs);
     }
-    if (!code && (mine.fault = fault_of(call)) != 0 && !(needs & SIM_RELEASE))
+    if (!code)
+        mine.fault = fault_of(call);
+    if (mine.fault && !(needs & SIM_RELEASE))
         code = asim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
                            (unsigned long long)sim.calls[call]);
     if (code)

@@ -178,7 +178,7 @@ struct asim_event {
     void *handle;
     int device;
     uint64_t recorded, done; /**< how often it was queued, and reached */
-    int64_t time_ns;         /**< when it was last reached */
+    int64_t time_ns;         /**< when it was last reached, by the device's time */
     unsigned in_use;
 };
 
@@ -192,6 +192,7 @@ struct asim_task {
     struct asim_job *job;        /**< of an execution */
     struct asim_event *event;
     uint64_t ticket; /**< of a wait: the recording to wait for */
+    int64_t queued_ns;
 };
 
 struct asim_stream {
@@ -202,6 +203,11 @@ struct asim_stream {
     pthread_cond_t changed;
     struct asim_task *head, *tail;
     bool busy, stop;
+    /**
+     * The device's time: when what ran last was over. The next work counts from there and not from when a
+     * thread of this machine woke up, for a device goes from one to the next without anybody's help.
+     */
+    int64_t at_ns;
     int error; /**< of work that failed and that nobody has asked about */
     char message[512];
 };
@@ -213,12 +219,14 @@ int asim_stream_put(struct asim_stream *stream, const struct asim_task *task);
 int asim_stream_synchronize(struct asim_stream *stream);
 /** Waits until it is empty, ends its thread, frees it. */
 void asim_stream_end(struct asim_stream *stream);
-/** Copies, taking the time the settings say. Takes the lock off meanwhile. */
-int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction);
+/** Copies from `*at_ns` on, taking the time the settings say; then that is when it was over. Takes the lock
+ * off. */
+int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction, int64_t *at_ns);
 
 int64_t asim_now_ns(void);
-/** Sleeps (lock not held) until `latency` and `bytes` have passed since `start_ns`. */
-void asim_take_time(const struct asim_speed *speed, uint64_t bytes, int64_t start_ns);
+/** Sleeps (lock not held) until `latency` and `bytes` have passed since `start_ns`. Returns when it was over.
+ */
+int64_t asim_take_time(const struct asim_speed *speed, uint64_t bytes, int64_t start_ns);
 
 /* ---------------------------------------------------------------- data.c */
 
@@ -270,8 +278,8 @@ void asim_aipp_free(struct asim_aipp *aipp);
 struct asim_model *asim_model_get(uint32_t id);
 void asim_models_report_leaks(void);
 void asim_models_free_all(void);
-/** Runs it (lock held, taken off meanwhile). */
-int asim_job_run(struct asim_job *job, struct asim_stream *stream);
+/** Runs it from `*at_ns` on (see asim_copy); lock held, taken off meanwhile. */
+int asim_job_run(struct asim_job *job, struct asim_stream *stream, int64_t *at_ns);
 void asim_job_free(struct asim_job *job);
 
 /** Fires the exception callback; lock held, taken off meanwhile. */

@@ -21,7 +21,7 @@
     X(shape_free)
 
 struct more {
-#define X(name) __typeof__(&ov_##name) name;
+#define X(name) __typeof__(&ov_##name) name; // NOLINT(bugprone-macro-parentheses): it declares a member
     MORE_FUNCTIONS(X)
 #undef X
 };

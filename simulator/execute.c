@@ -327,16 +327,16 @@ static int store_output(struct asim_job *job, size_t o, struct asim_shape *shape
     return 0;
 }
 
-static int compute(struct asim_job *job, struct asim_shape *shapes, struct aispipe_error *error)
+static int compute(struct asim_job *job, struct asim_shape *shapes, int64_t *at_ns,
+                   struct aispipe_error *error)
 {
-    int64_t start = asim_now_ns();
     uint64_t bytes = 0;
     int rc = run_model(job, error);
     for (size_t o = 0; o < job->model->n_outputs && !rc; o++)
         rc = store_output(job, o, &shapes[o], error);
     for (size_t i = 0; i < job->model->n_inputs; i++)
         bytes += job->pieces[i].size;
-    asim_take_time(&sim.settings.compute, bytes, start);
+    *at_ns = asim_take_time(&sim.settings.compute, bytes, *at_ns);
     return rc;
 }
 
@@ -358,7 +358,7 @@ static int keep_results(struct asim_job *job, const struct asim_shape *shapes)
     return 0;
 }
 
-static int run_now(struct asim_job *job, struct asim_stream *stream)
+static int run_now(struct asim_job *job, struct asim_stream *stream, int64_t *at_ns)
 {
     struct asim_shape shapes[OM_MAX_TENSORS];
     struct aispipe_error error = {.message = ""};
@@ -369,7 +369,7 @@ static int run_now(struct asim_job *job, struct asim_stream *stream)
                            job->model->id);
     }
     (void)pthread_mutex_unlock(&sim.lock);
-    int rc = compute(job, shapes, &error);
+    int rc = compute(job, shapes, at_ns, &error);
     (void)pthread_mutex_lock(&sim.lock);
     if (rc)
         return asim_refuse(rc == AISPIPE_INVALID ? ACL_ERROR_MODEL_OUTPUT_NOT_MATCH : ACL_ERROR_GE_FAILURE,
@@ -377,7 +377,7 @@ static int run_now(struct asim_job *job, struct asim_stream *stream)
     return job->model->om->mode == OM_DYNAMIC_SHAPE ? keep_results(job, shapes) : 0;
 }
 
-int asim_job_run(struct asim_job *job, struct asim_stream *stream)
+int asim_job_run(struct asim_job *job, struct asim_stream *stream, int64_t *at_ns)
 {
     struct asim_model *model = job->model;
     if (model->executing)
@@ -387,7 +387,7 @@ int asim_job_run(struct asim_job *job, struct asim_stream *stream)
     if (code)
         return code;
     model->executing = true;
-    code = run_now(job, stream);
+    code = run_now(job, stream, at_ns);
     model->executing = false;
     asim_access_end(job->pieces, job->n_pieces);
     return code;
@@ -401,7 +401,8 @@ aclError aclmdlExecute(uint32_t modelId, const aclmdlDataset *input, aclmdlDatas
     struct asim_job *job = make_job(modelId, input, output, &code);
     if (!job)
         return asim_leave(code);
-    code = asim_job_run(job, NULL);
+    int64_t at = asim_now_ns();
+    code = asim_job_run(job, NULL, &at);
     asim_job_free(job);
     return asim_leave(code);
 }

@@ -263,8 +263,10 @@ static void give_back(struct asim_memory *m)
     } else {
         (void)munmap(m->alias, m->mapped);
         /* In the place of the file nothing: the pages are free, the address stays taken. */
-        (void)mmap(m->address, m->mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-                   -1, 0);
+        void *same = mmap(m->address, m->mapped, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        if (same == MAP_FAILED) /* without memory for it the file's pages stay, as unreadable as before */
+            (void)madvise(m->address, m->mapped, MADV_DONTNEED);
         asim_memory_give_back(m->device, m->mapped);
     }
     keep_few_freed();
@@ -421,7 +423,8 @@ aclError aclrtMemcpy(void *dst, size_t destMax, const void *src, size_t count, a
     if (code)
         return asim_leave(code);
     asim_pieces_hold(pieces, 2, 1);
-    code = asim_copy(pieces, kind);
+    int64_t at = asim_now_ns();
+    code = asim_copy(pieces, kind, &at);
     asim_pieces_hold(pieces, 2, -1);
     return asim_leave(code);
 }
@@ -454,7 +457,7 @@ aclError aclrtMemset(void *devPtr, size_t maxCount, int32_t value, size_t count)
     int code = asim_enter(CALL_aclrtMemset, SIM_INIT | SIM_CONTEXT);
     if (code)
         return code;
-    if (count > maxCount)
+    if (count == 0 || count > maxCount)
         return asim_leave(
             asim_misuse(ACL_ERROR_INVALID_PARAM, "%zu bytes into room for %zu", count, maxCount));
     code = asim_device_piece(devPtr, maxCount, asim_current()->device, "destination", &piece);
@@ -463,7 +466,7 @@ aclError aclrtMemset(void *devPtr, size_t maxCount, int32_t value, size_t count)
         code = asim_access_begin(&piece, 1, "a memset");
     if (code)
         return asim_leave(code);
-    memset(piece.data, value, count);
+    memset(piece.data, value, count); // NOLINT(clang-analyzer-core.NonNullParamChecker): 0 was refused
     asim_access_end(&piece, 1);
     return asim_leave(0);
 }

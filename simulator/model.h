@@ -66,6 +66,7 @@ struct asim_desc {
 struct asim_aipp {
     void *handle;
     uint64_t batch;
+    bool format_set;
     struct aipp_source source;
     struct aipp_image images[]; /**< one for each of the batch */
 };

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "AISPOM\r\n"
-#define MAGIC_BYTES 8
 #define HEADER_BYTES 40
 #define VERSION 1
+/** Line endings in it show a file that was changed on its way as text is. */
+static const uint8_t magic[8] = {'A', 'I', 'S', 'P', 'O', 'M', '\r', '\n'};
 #define SETTINGS_MOST ((uint64_t)16 << 20)
 /** What a real offline model begins with. */
 #define REAL_MAGIC "IMOD"
@@ -67,7 +67,7 @@ static int refuse_magic(const uint8_t *data, size_t bytes, const char *path, str
 /* Whether the header's sizes are those of the file, and the contents those that were written. */
 static int check_frame(const uint8_t *data, size_t bytes, const char *path, struct aispipe_error *error)
 {
-    if (bytes < MAGIC_BYTES || memcmp(data, MAGIC, MAGIC_BYTES) != 0)
+    if (bytes < sizeof magic || memcmp(data, magic, sizeof magic) != 0)
         return refuse_magic(data, bytes, path, error);
     if (bytes < HEADER_BYTES)
         return aispipe_fail(error, AISPIPE_FORMAT, "model '%s' is cut: %zu bytes, the header has %d; " REMEDY,
@@ -183,7 +183,7 @@ static int write_file(const char *path, struct iovec *parts, int n_parts, struct
     char *temporary = NULL;
     int fd;
     int rc = open_temporary(path, &temporary, &fd, error);
-    if (rc)
+    if (fd < 0)
         goto out;
     int reason = fd_write_parts(fd, parts, n_parts);
     if (close(fd) && !reason)
@@ -209,7 +209,7 @@ int om_write(const char *path, const struct om_file *om, struct aispipe_error *e
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to write '%s'", path);
     size_t length = strlen(settings);
     uint8_t header[HEADER_BYTES] = {0};
-    memcpy(header, MAGIC, MAGIC_BYTES);
+    memcpy(header, magic, sizeof magic);
     put(header + 8, 4, VERSION);
     put(header + 16, 8, length);
     put(header + 24, 8, om->onnx_bytes);

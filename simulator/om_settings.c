@@ -267,7 +267,7 @@ static int read_inputs(const struct place *root, struct om_file *om)
     int rc = want_list(root, "inputs", 1, OM_MAX_TENSORS, &list, &om->n_inputs);
     if (rc)
         return rc;
-    om->inputs = calloc(om->n_inputs, sizeof *om->inputs);
+    om->inputs = calloc(OM_MAX_TENSORS, sizeof *om->inputs);
     if (!om->inputs)
         return no_memory(root->reader);
     const cJSON *item = list->child;
@@ -285,7 +285,7 @@ static int read_outputs(const struct place *root, struct om_file *om)
     int rc = want_list(root, "outputs", 1, OM_MAX_TENSORS, &list, &om->n_outputs);
     if (rc)
         return rc;
-    om->outputs = calloc(om->n_outputs, sizeof *om->outputs);
+    om->outputs = calloc(OM_MAX_TENSORS, sizeof *om->outputs);
     if (!om->outputs)
         return no_memory(root->reader);
     const cJSON *item = list->child;

@@ -66,16 +66,16 @@ static int read_faults(struct reader *reader, const char *text)
 {
     while (*text) {
         size_t name = strcspn(text, ":,");
-        int used = 0;
-        unsigned long long n = 0;
-        int code = 0;
-        if (sscanf(text + name, ":%llu:%d%n", &n, &code, &used) != 2)
+        char *end = NULL;
+        double n = text[name] == ':' ? strtod(text + name + 1, &end) : 0;
+        if (!end || *end != ':')
             return wrong(reader, "AISPIPE_ACLSIM_FAULTS: '%s' is not CALL:N:CODE", text);
+        double code = strtod(end + 1, &end);
         char shown[64];
         (void)snprintf(shown, sizeof shown, "%.*s", (int)name, text);
-        if (add_fault(reader, find_call(text, name), shown, (double)n, code))
+        if (add_fault(reader, find_call(text, name), shown, n, code))
             return -1;
-        text += name + (size_t)used;
+        text = end;
         if (*text == ',')
             text++;
         else if (*text)
@@ -211,7 +211,7 @@ static int read_config(struct reader *reader, const char *path)
     if (!cJSON_IsObject(root))
         rc =
             wrong(reader, "settings '%s' (AISPIPE_ACLSIM_CONFIG): not a JSON object of at most 64 KiB", path);
-    for (const cJSON *item = rc ? NULL : root->child; item && !rc; item = item->next)
+    for (const cJSON *item = root && !rc ? root->child : NULL; item && !rc; item = item->next)
         rc = read_item(reader, item);
     cJSON_Delete(root);
     return rc;

@@ -2,33 +2,31 @@
 /* The command line: atc's spellings, `--x=y` and `--x y`, one dash or two. */
 #include "simatc.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Every option that has a meaning: its name, which is also the member's, its value and what it is for. */
+#define OPTIONS(X)                                                                            \
+    X(model, "FILE", "the ONNX model; required")                                              \
+    X(framework, "5", "5, which is ONNX; required")                                           \
+    X(output, "PATH", "where the result goes: PATH.om; required")                             \
+    X(soc_version, "NAME", "the processor, such as Ascend310P3; required")                    \
+    X(input_format, "FORMAT", "NCHW (default), NHWC or ND (default with --dynamic_dims)")     \
+    X(input_shape, "\"in:1,3,224,224;…\"", "shapes of inputs; -1 and 1~8 are dynamic")        \
+    X(input_shape_range, "\"in:[1~8,3,-1,-1];…\"", "shapes of inputs with their ranges")      \
+    X(dynamic_batch_size, "1,2,4,8", "the sizes for the first dimension where it is -1")      \
+    X(dynamic_image_size, "\"224,224;448,448\"", "height,width for inputs where both are -1") \
+    X(dynamic_dims, "\"1,16;2,32\"", "numbers for every -1 of all inputs, in order")          \
+    X(insert_op_conf, "FILE", "static or dynamic AIPP")                                       \
+    X(out_nodes, "\"node:0;…\"", "outputs: node and number, or names of tensors")             \
+    X(output_type, "TYPE", "FP32, FP16 or UINT8 for every output, or \"node:0:FP16;…\"")
+
 static const struct {
-    const char *name;
-    size_t offset;
-    const char *value, *help;
+    const char *name, *value, *help;
 } known[] = {
-#define OPTION(name, value, help)                                 \
-    {                                                             \
-#name, offsetof(struct simatc_options, name), value, help \
-    }
-    OPTION(model, "FILE", "the ONNX model; required"),
-    OPTION(framework, "5", "5, which is ONNX; required"),
-    OPTION(output, "PATH", "where the result goes: PATH.om; required"),
-    OPTION(soc_version, "NAME", "the processor, such as Ascend310P3; required"),
-    OPTION(input_format, "FORMAT", "NCHW (default), NHWC or ND (default with --dynamic_dims)"),
-    OPTION(input_shape, "\"in:1,3,224,224;…\"", "shapes of inputs; -1 and 1~8 are dynamic"),
-    OPTION(input_shape_range, "\"in:[1~8,3,-1,-1];…\"", "shapes of inputs with their ranges"),
-    OPTION(dynamic_batch_size, "1,2,4,8", "the sizes for the first dimension where it is -1"),
-    OPTION(dynamic_image_size, "\"224,224;448,448\"", "height,width for inputs where both are -1"),
-    OPTION(dynamic_dims, "\"1,16;2,32\"", "numbers for every -1 of all inputs, in order"),
-    OPTION(insert_op_conf, "FILE", "static or dynamic AIPP"),
-    OPTION(out_nodes, "\"node:0;…\"", "outputs: node and number, or names of tensors"),
-    OPTION(output_type, "TYPE", "FP32, FP16 or UINT8 for every output, or \"node:0:FP16;…\""),
-#undef OPTION
+#define DESCRIBE(name, value, help) {#name, value, help},
+    OPTIONS(DESCRIBE)
+#undef DESCRIBE
 };
 #define N_KNOWN (sizeof known / sizeof *known)
 
@@ -88,9 +86,11 @@ static bool is_name(struct onnx_span name, const char *const *list, size_t count
 /* Where the value of that option goes; NULL when it is not known. */
 static const char **member(struct simatc_options *options, struct onnx_span name)
 {
-    for (size_t i = 0; i < N_KNOWN; i++)
-        if (onnx_is(name, known[i].name))
-            return (const char **)(void *)((char *)options + known[i].offset);
+#define PLACE(member, value, help) \
+    if (onnx_is(name, #member))    \
+        return &options->member;
+    OPTIONS(PLACE)
+#undef PLACE
     return NULL;
 }
 

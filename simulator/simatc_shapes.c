@@ -199,12 +199,13 @@ static int find_format(const struct simatc_options *options, enum om_format *for
     *format = options->dynamic_dims ? OM_ND : OM_NCHW;
     if (!options->input_format)
         return 0;
-    *format = OM_NCHW;
-    while (*format <= OM_ND && strcmp(options->input_format, om_format_name(*format)) != 0)
-        (*format)++;
-    if (*format > OM_ND)
+    int number = OM_NCHW;
+    while (number <= OM_ND && strcmp(options->input_format, om_format_name((enum om_format)number)) != 0)
+        number++;
+    if (number > OM_ND)
         return aispipe_fail(error, AISPIPE_INVALID, "--input_format=%s: NCHW, NHWC or ND is wanted",
                             options->input_format);
+    *format = (enum om_format)number;
     if (options->dynamic_dims && *format != OM_ND)
         return aispipe_fail(error, AISPIPE_INVALID, "--dynamic_dims needs --input_format=ND; it is %s",
                             options->input_format);

@@ -15,20 +15,22 @@ int64_t asim_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void asim_take_time(const struct asim_speed *speed, uint64_t bytes, int64_t start_ns)
+int64_t asim_take_time(const struct asim_speed *speed, uint64_t bytes, int64_t start_ns)
 {
     int64_t end = start_ns + (int64_t)speed->latency_us * 1000;
     if (speed->bytes_per_s > 0)
         end += (int64_t)((double)bytes / speed->bytes_per_s * 1e9);
-    if (end <= asim_now_ns())
-        return;
+    int64_t now = asim_now_ns();
+    if (end <= now)
+        return now; /* computing here took longer than it would there */
     (void)prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL); /* the usual 50 us would be added to every step */
     struct timespec until = {.tv_sec = end / 1000000000, .tv_nsec = end % 1000000000};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
         ;
+    return end;
 }
 
-int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction)
+int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction, int64_t *at_ns)
 {
     static const struct asim_speed none;
     const struct asim_speed *speed = direction == ACL_MEMCPY_HOST_TO_DEVICE   ? &sim.settings.h2d
@@ -38,9 +40,8 @@ int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction)
     if (code)
         return code;
     (void)pthread_mutex_unlock(&sim.lock);
-    int64_t start = asim_now_ns();
     memcpy(pieces[0].data, pieces[1].data, pieces[1].size);
-    asim_take_time(speed, pieces[1].size, start);
+    *at_ns = asim_take_time(speed, pieces[1].size, *at_ns);
     (void)pthread_mutex_lock(&sim.lock);
     asim_access_end(pieces, 2);
     return 0;
@@ -48,10 +49,10 @@ int asim_copy(const struct asim_piece pieces[2], aclrtMemcpyKind direction)
 
 /* ---------------------------------------------------------------- the thread of a stream */
 
-static void reach(struct asim_event *event)
+static void reach(struct asim_event *event, int64_t at_ns)
 {
     event->done++;
-    event->time_ns = asim_now_ns();
+    event->time_ns = at_ns;
     (void)pthread_cond_broadcast(&sim.events);
 }
 
@@ -61,16 +62,18 @@ static int run_task(struct asim_stream *stream, struct asim_task *task)
     asim_act_as(task->kind == SIM_TASK_EXECUTE ? CALL_aclmdlExecuteAsync : CALL_aclrtMemcpyAsync);
     switch (task->kind) {
     case SIM_TASK_RECORD:
-        reach(task->event);
+        reach(task->event, stream->at_ns);
         return 0;
     case SIM_TASK_WAIT:
         while (task->event->done < task->ticket)
             (void)pthread_cond_wait(&sim.events, &sim.lock);
+        if (task->event->time_ns > stream->at_ns)
+            stream->at_ns = task->event->time_ns;
         return 0;
     case SIM_TASK_COPY:
-        return stream->error ? 0 : asim_copy(task->pieces, task->direction);
+        return stream->error ? 0 : asim_copy(task->pieces, task->direction, &stream->at_ns);
     case SIM_TASK_EXECUTE:
-        return stream->error ? 0 : asim_job_run(task->job, stream);
+        return stream->error ? 0 : asim_job_run(task->job, stream, &stream->at_ns);
     }
     return 0;
 }
@@ -97,6 +100,8 @@ static void *work(void *argument)
             break;
         stream->head = task->next;
         stream->busy = true;
+        if (task->queued_ns > stream->at_ns)
+            stream->at_ns = task->queued_ns;
         int code = run_task(stream, task);
         if (code) {
             const char *message = asim_message();
@@ -136,7 +141,9 @@ struct asim_stream *asim_stream_get(aclrtStream handle)
 {
     struct asim_context *context = asim_current();
     if (!handle) {
-        if (!context->default_stream && !(context->default_stream = make(context)))
+        if (!context->default_stream)
+            context->default_stream = make(context);
+        if (!context->default_stream)
             (void)asim_refuse(ACL_ERROR_RT_PARAM_INVALID, "no thread for the default stream");
         return context->default_stream;
     }
@@ -159,6 +166,7 @@ int asim_stream_put(struct asim_stream *stream, const struct asim_task *task)
     }
     *copy = *task;
     copy->next = NULL;
+    copy->queued_ns = asim_now_ns();
     if (task->kind == SIM_TASK_COPY)
         asim_pieces_hold(copy->pieces, 2, 1);
     if (task->event)

@@ -36,7 +36,7 @@ def our_files(build):
 
 def run_one(tidy, build, path):
     """(findings, complaint): the text of each finding, and why clang-tidy itself failed, or ''."""
-    ours = "^%s/(include|src|stages|tests|bench|tools|examples)/" % re.escape(str(ROOT))
+    ours = "^%s/(include|src|stages|simulator|tests|bench|tools|examples)/" % re.escape(str(ROOT))
     command = [tidy, "-p", str(build), "--quiet", "--header-filter=" + ours]
     # The database is the compiler's of this build, which may know warnings that Clang does not.
     command += ["--extra-arg=-Wno-unknown-warning-option", str(path)]

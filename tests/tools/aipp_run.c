@@ -23,6 +23,22 @@ static int write_result(const char *path, const void *data, size_t bytes, struct
     return 0;
 }
 
+static int compute(char *const *argv, const struct aipp_file *file, struct aipp_target *target, size_t size,
+                   struct aispipe_error *error)
+{
+    struct aipp_image settings[AIPP_FILE_OPS];
+    void *images;
+    size_t bytes;
+    for (size_t i = 0; i < file->count; i++)
+        settings[file->ops[i].input < AIPP_FILE_OPS ? file->ops[i].input : 0] = file->ops[i].image;
+    int rc = read_whole_file(argv[8], "images", SIZE_MAX, &images, &bytes, error);
+    if (rc)
+        return rc;
+    rc = aipp_compute(&file->ops[0].source, settings, file->count, images, bytes, target, error);
+    free(images);
+    return rc ? rc : write_result(argv[9], target->data, size, error);
+}
+
 static int run(char *const *argv, struct aispipe_error *error)
 {
     struct aipp_file file;
@@ -36,26 +52,16 @@ static int run(char *const *argv, struct aispipe_error *error)
         .height = strtol(argv[6], NULL, 10),
         .width = strtol(argv[7], NULL, 10),
     };
-    struct aipp_image settings[AIPP_FILE_OPS];
-    void *images = NULL;
-    size_t bytes = 0;
+    size_t size = (size_t)(target.batch * target.channels * target.height * target.width) *
+                  aispipe_dtype_size(target.dtype);
     int rc = aipp_file_read(argv[1], &file, error);
     if (rc)
         return rc;
-    for (size_t i = 0; i < file.count; i++)
-        settings[file.ops[i].input < AIPP_FILE_OPS ? file.ops[i].input : 0] = file.ops[i].image;
-    size_t size = (size_t)(target.batch * target.channels * target.height * target.width) *
-                  aispipe_dtype_size(target.dtype);
-    rc = read_whole_file(argv[8], "images", SIZE_MAX, &images, &bytes, error);
     target.data = malloc(size + 1);
-    if (!rc && !target.data)
-        rc = aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory");
-    if (!rc)
-        rc = aipp_compute(&file.ops[0].source, settings, file.count, images, bytes, &target, error);
-    if (!rc)
-        rc = write_result(argv[9], target.data, size, error);
+    if (!target.data)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory");
+    rc = compute(argv, &file, &target, size, error);
     free(target.data);
-    free(images);
     return rc;
 }
 
