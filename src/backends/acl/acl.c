@@ -87,6 +87,7 @@ static void log_versions(const struct acl_device *device)
 static void acl_close(void *opened)
 {
     struct acl_device *device = opened;
+    acl_unwatch_exceptions(device);
     destroy_contexts(device);
     acl_process_leave(device);
     free(device);
@@ -110,6 +111,8 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
         rc = set_saturation(device, error);
     if (!rc)
         rc = create_contexts(device, error);
+    if (!rc)
+        rc = acl_watch_exceptions(device, error);
     if (rc) {
         acl_close(device);
         return rc;
