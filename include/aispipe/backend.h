@@ -12,7 +12,8 @@
  * Which thread calls what: everything but h2d, compute and d2h is called from the thread that drives the
  * pipeline, never concurrently for one model. h2d, compute and d2h are called by stage threads; one lane is
  * used by one thread at a time, one io by one thread at a time, different lanes at the same time.
- * (During warm-up the driving thread uses the lanes, before any stage thread exists.)
+ * (During warm-up the driving thread uses the lanes, before any stage thread exists.) A program that runs on
+ * several devices has a driving thread for each, and these call `open`, `load` and the rest at the same time.
  *
  * src/backends/sim.c is the smallest complete example. docs/adding-a-backend.md is the walk-through.
  */
@@ -56,11 +57,24 @@ struct aispipe_io {
 
 enum aispipe_lane_kind { AISPIPE_LANE_H2D, AISPIPE_LANE_COMPUTE, AISPIPE_LANE_D2H };
 
+/** A device that this machine has. Strings are the backend's, for the length of the call. */
+struct aispipe_found_device {
+    const char *name;      /**< as it is asked for: "0" (--device), "CPU" (--engine_device) */
+    const char *full_name; /**< what its maker calls it; "" when not known */
+};
+
 struct aispipe_backend {
     const char *name;                  /**< what --backend takes */
     const char *description;           /**< half a line for people */
     const char *const *model_suffixes; /**< NULL-ended; what `auto` goes by (".onnx"); lower case */
     uint32_t caps;                     /**< enum aispipe_backend_caps */
+
+    /**
+     * Optional: calls `found` for each device, in the engine's order, without opening any. Where the engine
+     * itself is missing, an error that says what was looked for and where. Thread-safe.
+     */
+    int (*list)(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
+                struct aispipe_error *error);
 
     /** Loads the vendor library if there is one and opens the device. */
     int (*open)(const struct aispipe_backend_config *config, void **device, struct aispipe_error *error);

@@ -3,6 +3,8 @@
 #include "acl_internal.h"
 #include "log.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +124,26 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
     return 0;
 }
 
+static int acl_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
+                    struct aispipe_error *error)
+{
+    struct acl_device *device = calloc(1, sizeof *device);
+    if (!device)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to look for devices");
+    uint32_t count = 0;
+    char processor[ACL_PROCESSOR] = "";
+    int rc = acl_library_open(&device->acl, &device->log, error);
+    if (!rc)
+        rc = acl_process_count(device, &count, processor, error);
+    for (uint32_t i = 0; !rc && i < count && i <= ACL_MAX_DEVICE; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%" PRIu32, i);
+        found(context, &(struct aispipe_found_device){.name = name, .full_name = processor});
+    }
+    free(device);
+    return rc;
+}
+
 static const struct aispipe_model_desc *acl_describe(const void *model)
 {
     return &((const struct acl_model *)model)->desc;
@@ -137,6 +159,7 @@ const struct aispipe_backend backend_acl = {
     .description = "Ascend NPUs, by CANN's AscendCL",
     .model_suffixes = suffixes,
     .caps = 0,
+    .list = acl_list,
     .open = acl_open,
     .close = acl_close,
     .load = acl_load,

@@ -111,6 +111,11 @@ void acl_released(struct acl_device *device, aclError code, const char *what);
 
 /** aclInit unless it is done, aclrtSetDevice unless it is done. Thread-safe. */
 int acl_process_enter(struct acl_device *device, struct aispipe_error *error);
+/** Room for a processor's name. */
+#define ACL_PROCESSOR 64
+/** How many devices there are, and the name of their processor, without one being opened. Thread-safe. */
+int acl_process_count(struct acl_device *device, uint32_t *count, char processor[ACL_PROCESSOR],
+                      struct aispipe_error *error);
 /** Undoes it; with the last user of a device it is reset, with the last of all the runtime is finalised. */
 void acl_process_leave(struct acl_device *device);
 
