@@ -66,7 +66,7 @@ static bool name_file(const struct failure *failure, const char *side, size_t i,
                  side, i, (int)acl->aclGetTensorDescFormat(desc), (int)acl->aclGetTensorDescType(desc));
     size_t used = length > 0 ? (size_t)length : capacity;
     size_t rank = acl->aclGetTensorDescNumDims(desc);
-    for (size_t k = 0; rank != ACL_UNKNOWN_RANK && k < rank && used < capacity; k++) {
+    for (size_t k = 0; rank <= ACL_MAX_DIM_CNT && k < rank && used < capacity; k++) {
         int64_t dim = 0;
         if (acl->aclGetTensorDescDimV2(desc, k, &dim) != ACL_SUCCESS)
             return false;
