@@ -36,7 +36,7 @@ aclmdlAIPP *aclmdlCreateAIPP(uint64_t batchSize)
 
 aclError aclmdlDestroyAIPP(const aclmdlAIPP *aipp)
 {
-    int code = asim_enter(CALL_aclmdlDestroyAIPP, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlDestroyAIPP, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_aipp *settings = asim_object_get(SIM_AIPP, aipp);

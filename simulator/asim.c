@@ -98,6 +98,7 @@ static int make_ready(void)
     if (asim_settings_read(&sim.settings, reason, sizeof reason))
         return asim_refuse(ACL_ERROR_INVALID_PARAM, "the simulator's settings are wrong: %s", reason);
     asim_report_open();
+    sim.process = getpid();
     sim.ready = true;
     return 0;
 }
@@ -136,7 +137,7 @@ int asim_enter(enum asim_call call, unsigned needs)
     }
     if (!code)
         mine.fault = fault_of(call);
-    if (mine.fault && !(needs & SIM_RELEASE))
+    if (mine.fault && !(needs & SIM_ANYWAY))
         code = asim_refuse(mine.fault, "call %llu of it fails because the simulator's settings say so",
                            (unsigned long long)sim.calls[call]);
     if (code)

@@ -27,6 +27,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct asim_model;
 
@@ -50,7 +51,7 @@ _Static_assert(SIM_N_CALLS <= SIM_MOST_CALLS, "settings.h has too little room");
 enum {
     SIM_INIT = 1,    /**< between aclInit and aclFinalize */
     SIM_CONTEXT = 2, /**< the thread must have a current context */
-    SIM_RELEASE = 4, /**< gives something back; an injected fault is reported after doing so */
+    SIM_ANYWAY = 4,  /**< gives something back, or waits; an injected fault is reported after doing so */
 };
 
 /** Counts the call and takes the lock. Not 0: the call must return this at once; the lock is not held. */
@@ -296,6 +297,7 @@ struct asim_state {
     pthread_mutex_t lock;
     bool ready; /**< settings were read */
     bool initialised, finalised;
+    pid_t process; /**< that made the first call */
     struct asim_settings settings;
     struct asim_device devices[SIM_MOST_DEVICES];
     uint64_t calls[SIM_N_CALLS];

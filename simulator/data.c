@@ -68,7 +68,7 @@ aclDataBuffer *aclCreateDataBuffer(void *data, size_t size)
 
 aclError aclDestroyDataBuffer(const aclDataBuffer *dataBuffer)
 {
-    int code = asim_enter(CALL_aclDestroyDataBuffer, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclDestroyDataBuffer, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_buffer *buffer = asim_object_get(SIM_BUFFER, dataBuffer);
@@ -159,7 +159,7 @@ aclTensorDesc *aclCreateTensorDesc(aclDataType dataType, int numDims, const int6
 
 void aclDestroyTensorDesc(const aclTensorDesc *desc)
 {
-    if (asim_enter(CALL_aclDestroyTensorDesc, SIM_INIT | SIM_RELEASE))
+    if (asim_enter(CALL_aclDestroyTensorDesc, SIM_INIT | SIM_ANYWAY))
         return;
     struct asim_tensor *tensor = asim_object_get(SIM_TENSOR, desc);
     if (tensor && tensor->of_runtime)
@@ -262,7 +262,7 @@ aclmdlDataset *aclmdlCreateDataset(void)
 
 aclError aclmdlDestroyDataset(const aclmdlDataset *dataset)
 {
-    int code = asim_enter(CALL_aclmdlDestroyDataset, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlDestroyDataset, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_dataset *d = asim_object_get(SIM_DATASET, dataset);

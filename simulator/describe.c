@@ -17,11 +17,12 @@ static ptrdiff_t most_bytes_gear(const struct om_file *om, size_t i)
 }
 
 /** Dynamic shape with bounds: the size for the largest; 0 where a dimension has none. */
-static size_t bounded_bytes(const struct om_input *input)
+static size_t bounded_bytes(const struct om_file *om, size_t i)
 {
+    const struct om_input *input = &om->inputs[i];
     struct asim_shape shape = {.rank = (size_t)input->rank};
     memcpy(shape.dims, input->high, sizeof shape.dims);
-    return asim_shape_bytes(&shape, aispipe_dtype_size(input->dtype));
+    return asim_model_fed_bytes(om, i, &shape, SIM_NO_GEAR);
 }
 
 static void describe_input(struct asim_model *model, size_t i)
@@ -37,7 +38,7 @@ static void describe_input(struct asim_model *model, size_t i)
     (void)snprintf(port->name, sizeof port->name, "%s", input->name);
     memcpy(port->dims, input->dims, sizeof port->dims);
     if (om->mode == OM_DYNAMIC_SHAPE)
-        port->size = bounded_bytes(input);
+        port->size = bounded_bytes(om, i);
     if (input->aipp != OM_AIPP_NONE)
         port->type = ACL_UINT8;
     if (input->aipp != OM_AIPP_NONE)
@@ -168,7 +169,7 @@ aclmdlDesc *aclmdlCreateDesc(void)
 
 aclError aclmdlDestroyDesc(aclmdlDesc *modelDesc)
 {
-    int code = asim_enter(CALL_aclmdlDestroyDesc, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlDestroyDesc, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_desc *desc = asim_object_get(SIM_DESC, modelDesc);

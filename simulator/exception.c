@@ -163,7 +163,7 @@ aclError aclmdlSetDump(const char *dumpCfgPath)
 
 aclError aclmdlFinalizeDump(void)
 {
-    int code = asim_enter(CALL_aclmdlFinalizeDump, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclmdlFinalizeDump, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     if (!dumping)

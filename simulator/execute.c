@@ -42,10 +42,11 @@ static int take_desc(struct asim_job *job, size_t i)
     const struct asim_tensor *tensor = asim_object_get(SIM_TENSOR, job->input->tensors[i]);
     if (!tensor)
         return ACL_ERROR_INVALID_PARAM;
-    if ((int)tensor->type != (int)input->dtype || tensor->n != (size_t)input->rank)
+    aclDataType type = job->model->inputs[i].type;
+    if (tensor->type != type || tensor->n != (size_t)input->rank)
         return asim_refuse(ACL_ERROR_MODEL_INPUT_NOT_MATCH,
                            "input '%s' is type %d with %d dimensions, the tensor desc type %d with %zu",
-                           input->name, (int)input->dtype, input->rank, (int)tensor->type, tensor->n);
+                           input->name, (int)type, input->rank, (int)tensor->type, tensor->n);
     shape->rank = tensor->n;
     for (size_t k = 0; k < tensor->n; k++) {
         int64_t dim = tensor->dims[k];
@@ -84,9 +85,7 @@ static size_t wanted_bytes(const struct asim_job *job, size_t i)
     const struct asim_model *model = job->model;
     if (model->inputs[i].of_model < 0)
         return model->inputs[i].size;
-    if (model->om->mode == OM_DYNAMIC_SHAPE)
-        return asim_shape_bytes(&job->shapes[i], asim_type_size(model->inputs[i].type));
-    return asim_model_input_bytes(model->om, i, job->gear);
+    return asim_model_fed_bytes(model->om, i, &job->shapes[i], job->gear);
 }
 
 /** Dynamic AIPP may be fed with less than the model allows: as many bytes as the images have. */

@@ -35,6 +35,8 @@ static int set_gear(uint32_t id, aclmdlDataset *dataset, size_t index, enum om_m
         return asim_misuse(ACL_ERROR_INVALID_PARAM,
                            "index %zu: '%s' is input %d, the dataset has %zu buffers", index,
                            ACL_DYNAMIC_TENSOR_NAME, model->gear_input, d->n);
+    if (d->in_use)
+        return asim_misuse(ACL_ERROR_INVALID_PARAM, "an execution of this dataset is not done");
     size_t gear = 0;
     while (
         gear < model->om->n_gears &&

@@ -361,7 +361,7 @@ aclError aclrtMalloc(void **devPtr, size_t size, aclrtMemMallocPolicy policy)
 
 aclError aclrtFree(void *devPtr)
 {
-    int code = asim_enter(CALL_aclrtFree, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtFree, SIM_INIT | SIM_ANYWAY);
     return code ? code : asim_leave(release(devPtr, true));
 }
 
@@ -373,7 +373,7 @@ aclError aclrtMallocHost(void **hostPtr, size_t size)
 
 aclError aclrtFreeHost(void *hostPtr)
 {
-    int code = asim_enter(CALL_aclrtFreeHost, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtFreeHost, SIM_INIT | SIM_ANYWAY);
     return code ? code : asim_leave(release(hostPtr, false));
 }
 

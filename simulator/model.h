@@ -49,6 +49,9 @@ struct asim_model {
 struct asim_shape asim_model_input_shape(const struct om_file *om, size_t i, ptrdiff_t gear);
 /** Bytes that the program feeds to the model's input `i` in a gear; 0: unknown. */
 size_t asim_model_input_bytes(const struct om_file *om, size_t i, ptrdiff_t gear);
+/** The same when the model's input has this shape. */
+size_t asim_model_fed_bytes(const struct om_file *om, size_t i, const struct asim_shape *shape,
+                            ptrdiff_t gear);
 /** The settings of static AIPP of an input in a gear. */
 struct aipp_source asim_model_aipp_source(const struct om_file *om, size_t i, ptrdiff_t gear);
 /** Elements × size; 0 when a dim is unknown, or on overflow. */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /** The handle of this thread's current context. */
 static __thread void *current;
@@ -73,7 +74,7 @@ aclError aclrtCreateContext(aclrtContext *context, int32_t deviceId)
 
 aclError aclrtDestroyContext(aclrtContext context)
 {
-    int code = asim_enter(CALL_aclrtDestroyContext, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtDestroyContext, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_context *c = asim_object_get(SIM_CONTEXT_OBJECT, context);
@@ -174,7 +175,7 @@ static void end_streams(const struct asim_context *context)
 aclError aclrtResetDevice(int32_t deviceId)
 {
     char left[128];
-    int code = asim_enter(CALL_aclrtResetDevice, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtResetDevice, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     code = check_device(deviceId);
@@ -340,7 +341,7 @@ static void free_everything(void)
 
 aclError aclFinalize(void)
 {
-    int code = asim_enter(CALL_aclFinalize, SIM_RELEASE);
+    int code = asim_enter(CALL_aclFinalize, SIM_ANYWAY);
     if (code)
         return code;
     if (sim.finalised)
@@ -348,9 +349,9 @@ aclError aclFinalize(void)
     if (!sim.initialised)
         return asim_leave(asim_misuse(ACL_ERROR_UNINITIALIZE, "called before aclInit"));
     report_leaks();
-    free_everything();
-    sim.initialised = false;
+    sim.initialised = false; /* before the lock is let go to end threads */
     sim.finalised = true;
+    free_everything();
     asim_write_calls();
     return asim_leave(0);
 }
@@ -358,6 +359,9 @@ aclError aclFinalize(void)
 /** The end of the process, or of the library. */
 __attribute__((destructor)) static void leave(void)
 {
+    if (sim.ready && sim.process != getpid())
+        return; /* a child's end says nothing about the program */
+    (void)pthread_mutex_lock(&sim.lock);
     if (sim.initialised) {
         asim_report("leak", "aclFinalize was never called");
         report_leaks();
@@ -366,4 +370,5 @@ __attribute__((destructor)) static void leave(void)
         asim_write_calls();
     if (!sim.initialised) /* otherwise threads may still use it */
         asim_objects_free();
+    (void)pthread_mutex_unlock(&sim.lock);
 }

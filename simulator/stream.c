@@ -218,7 +218,7 @@ aclError aclrtCreateStream(aclrtStream *stream)
 
 aclError aclrtDestroyStream(aclrtStream stream)
 {
-    int code = asim_enter(CALL_aclrtDestroyStream, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtDestroyStream, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_stream *s = asim_object_get(SIM_STREAM, stream);
@@ -234,7 +234,7 @@ aclError aclrtDestroyStream(aclrtStream stream)
 
 aclError aclrtSynchronizeStream(aclrtStream stream)
 {
-    int code = asim_enter(CALL_aclrtSynchronizeStream, SIM_INIT | SIM_CONTEXT);
+    int code = asim_enter(CALL_aclrtSynchronizeStream, SIM_INIT | SIM_CONTEXT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_stream *s = asim_stream_get(stream);
@@ -263,7 +263,7 @@ aclError aclrtCreateEvent(aclrtEvent *event)
 
 aclError aclrtDestroyEvent(aclrtEvent event)
 {
-    int code = asim_enter(CALL_aclrtDestroyEvent, SIM_INIT | SIM_RELEASE);
+    int code = asim_enter(CALL_aclrtDestroyEvent, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_event *e = asim_object_get(SIM_EVENT, event);
@@ -324,7 +324,7 @@ aclError aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event)
 
 aclError aclrtSynchronizeEvent(aclrtEvent event)
 {
-    int code = asim_enter(CALL_aclrtSynchronizeEvent, SIM_INIT);
+    int code = asim_enter(CALL_aclrtSynchronizeEvent, SIM_INIT | SIM_ANYWAY);
     if (code)
         return code;
     struct asim_event *e = asim_object_get(SIM_EVENT, event);

@@ -122,6 +122,29 @@ static void test_gear_misuse(void **state)
     assert_null(strstr(aclsim_report(), "leak"));
 }
 
+/** The gear lies in a buffer that the device reads: it must not change under an execution. */
+static void test_gear_while_executing(void **state)
+{
+    int64_t gears[] = {1, 2};
+    aclrtStream stream = NULL;
+    (void)state;
+    aclsim_set("COMPUTE_US", "50000");
+    aclsim_start();
+    struct loaded model =
+        aclsim_load_model(aclsim_relu("batch", OM_DYNAMIC_BATCH, 2, batch_dims, OM_ND, 2, 1, gears));
+    GOOD(aclrtCreateStream(&stream));
+    GOOD(aclmdlSetDynamicBatchSize(model.id, model.in, 1, 2));
+    GOOD(aclmdlExecuteAsync(model.id, model.in, model.out, stream));
+    MISUSE(aclmdlSetDynamicBatchSize(model.id, model.in, 1, 1), ACL_ERROR_INVALID_PARAM, "is not done");
+    MISUSE(aclmdlDestroyDataset(model.out), ACL_ERROR_INVALID_PARAM, "is not done");
+    MISUSE(aclmdlUnload(model.id), ACL_ERROR_INVALID_PARAM, "is not done");
+    GOOD(aclrtSynchronizeStream(stream));
+    GOOD(aclrtDestroyStream(stream));
+    aclsim_drop_model(&model);
+    aclsim_end();
+    aclsim_set("COMPUTE_US", NULL);
+}
+
 static void test_dynamic_image_size(void **state)
 {
     (void)state;
@@ -234,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_shared_weights),
         cmocka_unit_test(test_dynamic_batch),
         cmocka_unit_test(test_gear_misuse),
+        cmocka_unit_test(test_gear_while_executing),
         cmocka_unit_test(test_dynamic_image_size),
         cmocka_unit_test(test_dynamic_dims),
         cmocka_unit_test(test_dynamic_shape),
