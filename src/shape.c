@@ -61,7 +61,7 @@ static int read_dims(const char *part, const char *text, size_t length, struct s
 static int read_entry(const char *part, size_t length, struct shape_entry *entry, struct aispipe_error *error)
 {
     const char *colon = length ? memrchr(part, ':', length) : NULL;
-    *entry = (struct shape_entry){0};
+    *entry = (struct shape_entry){.name = part};
     if (!colon || colon == part)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "'%.*s' is not of the form NAME:N,N,…; write one such part for each input, "

@@ -242,7 +242,9 @@ static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispip
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
     own->serial = ++model->ios;
     io->device = own;
-    if (model->open_outputs && !(own->actual = calloc(model->desc.n_outputs, sizeof *own->actual))) {
+    if (model->open_outputs)
+        own->actual = calloc(model->desc.n_outputs, sizeof *own->actual);
+    if (model->open_outputs && !own->actual) {
         openvino_io_destroy(model, io);
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
     }

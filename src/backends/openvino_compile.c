@@ -181,10 +181,12 @@ static bool is_quick(const struct openvino_model *model, const ov_compiled_model
     void **zeros = calloc(n + 1, sizeof *zeros);
     bool ready = zeros && ov->compiled_model_create_infer_request(compiled, &request) == OK;
     for (size_t i = 0; ready && i < n; i++) {
-        struct aispipe_tensor_desc *desc = &model->tensors[i];
-        ov_shape_t shape = {.rank = desc->rank, .dims = desc->dims};
+        struct aispipe_tensor_desc desc = model->trial ? model->trial[i] : model->tensors[i];
+        desc.dtype = model->tensors[i].dtype;
+        ov_shape_t shape = {.rank = desc.rank, .dims = desc.dims};
         ov_tensor_t *tensor = NULL;
-        zeros[i] = desc->size <= SINGLE_TRIAL_MAX_BYTES ? calloc(1, desc->size + 64) : NULL;
+        bool small = shape_set_size(&desc) && desc.size <= SINGLE_TRIAL_MAX_BYTES;
+        zeros[i] = small ? calloc(1, desc.size + 64) : NULL;
         ready = zeros[i] && ov->tensor_create_from_host_ptr(model->types[i], shape, zeros[i], &tensor) == OK;
         ready = ready && ov->infer_request_set_input_tensor_by_index(request, i, tensor) == OK;
         if (tensor)
@@ -232,7 +234,7 @@ int openvino_compile(struct openvino_model *model, const char *path, struct aisp
     model->compiled = calloc(how.compiled, sizeof(ov_compiled_model_t *));
     if (!model->compiled)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to compile model '%s'", path);
-    if (how.try_single && !shape_model_is_open(&model->desc))
+    if (how.try_single)
         try_single(model, &how);
     while (model->n_compiled < how.compiled) {
         ov_status_e status = compile(model, &how.properties, &model->compiled[model->n_compiled]);

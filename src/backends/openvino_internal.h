@@ -43,10 +43,11 @@ struct openvino_model {
     ov_compiled_model_t **compiled;
     unsigned n_compiled; /**< 1: shared by the lanes; otherwise one per lane */
     struct aispipe_model_desc desc;
-    struct aispipe_tensor_desc *tensors;  /**< inputs, then outputs */
-    struct aispipe_tensor_desc *declared; /**< the same as the file says; NULL where nothing is open */
-    bool open_outputs;                    /**< an output's shape is known after an execution only */
-    ov_element_type_e *types;             /**< the engine's types of the same */
+    struct aispipe_tensor_desc *tensors;     /**< inputs, then outputs */
+    struct aispipe_tensor_desc *declared;    /**< the same as the file says; NULL where nothing is open */
+    const struct aispipe_tensor_desc *trial; /**< inputs for a trial run where they are open; else NULL */
+    bool open_outputs;                       /**< an output's shape is known after an execution only */
+    ov_element_type_e *types;                /**< the engine's types of the same */
     /**
      * Of each output: the input that it hands through unchanged, −1 for most. Both are one tensor with one
      * name to the engine, which would then read the input from the output's buffer: such an output is copied.

@@ -154,14 +154,19 @@ static int describe_port(struct openvino_model *model, const char *path, bool in
     return rc;
 }
 
+static bool same_name(const struct aispipe_tensor_desc *a, const struct aispipe_tensor_desc *b)
+{
+    return a->name && b->name && strcmp(a->name, b->name) == 0;
+}
+
 static void find_handed_through(struct openvino_model *model)
 {
     const struct aispipe_model_desc *desc = &model->desc;
     for (size_t o = 0; o < desc->n_outputs; o++) {
         model->handed_through[o] = -1;
         for (size_t i = 0; i < desc->n_inputs; i++)
-            if (strcmp(desc->outputs[o].name, desc->inputs[i].name) == 0 &&
-                !shape_is_open(&desc->outputs[o]) && desc->outputs[o].size == desc->inputs[i].size)
+            if (same_name(&desc->outputs[o], &desc->inputs[i]) && !shape_is_open(&desc->outputs[o]) &&
+                desc->outputs[o].size == desc->inputs[i].size)
                 model->handed_through[o] = (int)i;
     }
 }
@@ -197,7 +202,7 @@ static int describe(struct openvino_model *model, const char *path, struct aispi
     int rc = openvino_describe_shapes(model, error);
     if (rc || !shape_model_is_open(desc))
         return rc;
-    model->declared = calloc(inputs + outputs, sizeof *model->declared);
+    model->declared = calloc(inputs + outputs + 1, sizeof *model->declared);
     if (!model->declared)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to describe model '%s'", path);
     memcpy(model->declared, model->tensors, (inputs + outputs) * sizeof *model->declared);

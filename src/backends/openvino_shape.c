@@ -131,7 +131,10 @@ static int set_each(struct openvino_model *model, const struct aispipe_shape *sh
         else if (open)
             model->tensors[i].size = known[i] ? sizes[i] : 0;
     }
-    return openvino_compile(model, model->path, error);
+    model->trial = shape->each;
+    rc = openvino_compile(model, model->path, error);
+    model->trial = NULL;
+    return rc;
 }
 
 int openvino_set_shaped(const struct openvino_model *model, ov_infer_request_t *request,

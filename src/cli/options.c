@@ -402,6 +402,17 @@ static const char *join_choices(const char *const *choices, const char *last, ch
     return text;
 }
 
+static const char *shape_accepts(enum option_kind kind)
+{
+    if (kind == OPTION_HW)
+        return "height and width, as in 224,224";
+    if (kind == OPTION_SHAPE)
+        return "the dimensions of inputs, as in 'in1:1,600;in2:1,600'";
+    if (kind == OPTION_RANGE)
+        return "ranges of dimensions, as in 'in1:1,3,200~224,224-230', or a file of such lines";
+    return "a number of bytes for each output, joined by ','";
+}
+
 const char *option_accepts(const struct option_spec *spec, char *text, size_t capacity)
 {
     text[0] = '\0';
@@ -431,18 +442,10 @@ const char *option_accepts(const struct option_spec *spec, char *text, size_t ca
         (void)snprintf(text, capacity, "KEY=VALUE, for example PERFORMANCE_HINT=LATENCY");
         return text;
     case OPTION_HW:
-        (void)snprintf(text, capacity, "height and width, as in 224,224");
-        return text;
     case OPTION_SHAPE:
-        (void)snprintf(text, capacity, "the dimensions of inputs, as in 'in1:1,600;in2:1,600'");
-        return text;
     case OPTION_RANGE:
-        (void)snprintf(text, capacity,
-                       "ranges of dimensions, as in 'in1:1,3,200~224,224-230', or a file of "
-                       "such lines");
-        return text;
     case OPTION_SIZES:
-        (void)snprintf(text, capacity, "a number of bytes for each output, joined by ','");
+        (void)snprintf(text, capacity, "%s", shape_accepts(spec->kind));
         return text;
     case OPTION_FILE:
         (void)snprintf(text, capacity, "a file");

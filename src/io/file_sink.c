@@ -3,6 +3,7 @@
 
 #include "io/fd_io.h"
 #include "io/npy.h"
+#include "io/sink_output.h"
 #include "io/text_format.h"
 #include "io/zstd_file.h"
 #include "shape.h"
@@ -21,23 +22,6 @@ enum {
     TEXT_BYTES = 64 * 1024, /* of the buffer that text is collected in; most results are shorter */
     TEMPORARY_MAX = 64,
     SHOWN_DIRECTORY_MAX = 1200, /* of a long path, so that the reason behind it fits into the line */
-};
-
-/*
- * How an output's piece of one sample lies in the batch: `chunks` runs of `chunk_bytes`, each `stride_bytes`
- * after the one before. Sample s begins at s × chunk_bytes. One chunk: the piece is contiguous.
- */
-struct output {
-    size_t chunks, chunk_bytes, stride_bytes;
-    size_t piece_bytes;
-    size_t rows_per_chunk, columns; /* as TXT */
-    enum aispipe_dtype dtype;
-    const char *name;
-    bool open;    /* the shape comes with the results: what is above and the header are made then */
-    char *header; /* npy; NULL: none */
-    size_t header_bytes;
-    char suffix[40]; /* "_0.npy.zst" */
-    size_t suffix_length;
 };
 
 struct file_sink {
@@ -108,111 +92,6 @@ static int fail(const struct file_sink *sink, const char *what, const char *name
 
 /* ---------------------------------------------------------------- planning */
 
-static int check_shape(const struct aispipe_tensor_desc *desc, struct aispipe_error *error)
-{
-    bool known = aispipe_dtype_size(desc->dtype) > 0 && desc->rank >= 0 && desc->rank <= AISPIPE_MAX_RANK;
-    for (int i = 0; known && i < desc->rank; i++)
-        known = desc->dims[i] >= 0;
-    if (known)
-        return 0;
-    return aispipe_fail(error, AISPIPE_UNSUPPORTED,
-                        "output '%s' cannot be saved: its type or shape is not known", desc->name);
-}
-
-/* Refuses outputs that have no such axis, or one whose length the samples do not divide. */
-static int check_cut(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
-                     struct aispipe_error *error)
-{
-    char shape[AISPIPE_MAX_RANK * 22 + 3];
-    unsigned samples = options->samples_per_batch, axis = options->batch_axis;
-    npy_format_shape(desc->rank, desc->dims, shape, sizeof shape);
-    if (desc->rank == 0)
-        return aispipe_fail(
-            error, AISPIPE_INVALID,
-            "output '%s' is a scalar and cannot be cut into the %u samples of a batch; run one "
-            "sample a batch, or save nothing",
-            desc->name, samples);
-    if (axis >= (unsigned)desc->rank)
-        return aispipe_fail(
-            error, AISPIPE_INVALID,
-            "output '%s' of shape %s has no axis %u along which to cut it into the %u samples of a "
-            "batch; give --output_batchsize_axis 0–%d",
-            desc->name, shape, axis, samples, desc->rank - 1);
-    if (desc->dims[axis] % samples)
-        return aispipe_fail(
-            error, AISPIPE_INVALID,
-            "output '%s' of shape %s cannot be cut along axis %u: its length there, %lld, is not a "
-            "multiple of the %u samples of a batch; name the batch axis with "
-            "--output_batchsize_axis",
-            desc->name, shape, axis, (long long)desc->dims[axis], samples);
-    return 0;
-}
-
-static bool product(const int64_t *dims, int from, int to, size_t *result)
-{
-    size_t n = 1;
-    for (int i = from; i < to; i++) {
-        if (__builtin_mul_overflow(n, (size_t)dims[i], &n))
-            return false;
-    }
-    *result = n;
-    return true;
-}
-
-/* Fills in where a piece of shape `dims` lies. False when a size overflows. */
-static bool plan_piece(struct output *output, const struct aispipe_tensor_desc *desc, const int64_t *dims,
-                       int axis, unsigned samples)
-{
-    size_t count = 1, outer = 1, bytes, rows = 1;
-    int rank = desc->rank;
-    for (int i = 0; i < rank; i++) { /* an empty tensor has any other lengths */
-        if (dims[i] == 0) {
-            output->chunks = 1;
-            return true;
-        }
-    }
-    if (!product(dims, 0, rank, &count) ||
-        __builtin_mul_overflow(count, aispipe_dtype_size(desc->dtype), &bytes) ||
-        __builtin_mul_overflow(bytes, samples, &output->stride_bytes))
-        return false;
-    if (samples > 1)
-        (void)product(dims, 0, axis, &outer);
-    if (rank > 0) {
-        output->columns = (size_t)dims[rank - 1];
-        (void)product(dims, 0, rank - 1, &rows);
-    } else {
-        output->columns = 1;
-    }
-    output->chunks = outer;
-    output->piece_bytes = bytes;
-    output->chunk_bytes = bytes / outer;
-    output->stride_bytes /= outer;
-    /* The cut axis is the last one or lies before it: no row reaches from one chunk into the next. */
-    output->rows_per_chunk = rows / outer;
-    return true;
-}
-
-/* Fills in all that depends on the shape but the header. `dims`: of one sample's piece. */
-static int plan_shape(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
-                      struct output *output, int64_t dims[AISPIPE_MAX_RANK], struct aispipe_error *error)
-{
-    unsigned samples = options->samples_per_batch;
-    int axis = (int)options->batch_axis;
-    int rc = check_shape(desc, error);
-    if (!rc && samples > 1)
-        rc = check_cut(options, desc, error);
-    if (rc)
-        return rc;
-    memcpy(dims, desc->dims, AISPIPE_MAX_RANK * sizeof *dims);
-    if (samples > 1)
-        dims[axis] /= samples;
-    output->dtype = desc->dtype;
-    if (!plan_piece(output, desc, dims, axis, samples))
-        return aispipe_fail(error, AISPIPE_INVALID, "output '%s' cannot be saved: its size overflows",
-                            desc->name);
-    return 0;
-}
-
 static int plan_header(struct output *output, const struct aispipe_tensor_desc *desc, const int64_t *dims,
                        struct aispipe_error *error)
 {
@@ -239,7 +118,7 @@ static int plan_output(struct file_sink *sink, size_t index, const struct aispip
     output->open = shape_is_open(desc);
     if (output->open && aispipe_dtype_size(desc->dtype) > 0)
         return 0;
-    int rc = plan_shape(options, desc, output, dims, error);
+    int rc = sink_output_plan(options, desc, output, dims, error);
     if (rc)
         return rc;
     if (output->chunks > 1 && options->format != RESULT_TXT && output->piece_bytes > sink->scratch_bytes)
@@ -523,7 +402,7 @@ static int plan_actual(const struct file_sink *sink, struct sink_thread *thread,
     *planned = *output;
     planned->piece_bytes = planned->chunk_bytes = planned->stride_bytes = 0;
     planned->rows_per_chunk = planned->columns = 0;
-    int rc = plan_shape(&sink->options, actual, planned, dims, error);
+    int rc = sink_output_plan(&sink->options, actual, planned, dims, error);
     if (!rc)
         rc = make_room(sink, thread, planned, error);
     if (rc || sink->options.format != RESULT_NPY)

@@ -27,19 +27,20 @@ static bool same_shape(const struct aispipe_tensor_desc *a, const struct aispipe
     return true;
 }
 
-static int grow(struct shape_plan *plan, struct aispipe_error *error)
+/* Makes room for one more; false when there is no memory. */
+static bool grow(struct shape_plan *plan)
 {
     if (plan->n < plan->room)
-        return 0;
+        return true;
     size_t room = plan->room ? 2 * plan->room : 16;
     struct aispipe_tensor_desc *more = NULL;
     if (room < UINT32_MAX)
         more = realloc(plan->each, room * plan->n_inputs * sizeof *more);
     if (!more)
-        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for %zu different shapes", room);
+        return false;
     plan->each = more;
     plan->room = room;
-    return 0;
+    return true;
 }
 
 /* Neighbours are alike more often than not, so the search goes backwards. */
@@ -48,8 +49,8 @@ static int add(struct shape_plan *plan, uint64_t sample, const struct aispipe_te
 {
     size_t n = plan->n_inputs;
     plan->sum += inputs[0].rank > 0 ? (double)inputs[0].dims[0] : 1;
-    size_t last = sample ? plan->of_sample[sample - 1] : 0;
-    if (sample && same_shape(plan->each + last * n, inputs, n)) {
+    size_t last = plan->n > 0 ? plan->of_sample[sample - 1] : 0;
+    if (plan->n > 0 && same_shape(plan->each + last * n, inputs, n)) {
         plan->of_sample[sample] = (uint32_t)last;
         return 0;
     }
@@ -58,9 +59,8 @@ static int add(struct shape_plan *plan, uint64_t sample, const struct aispipe_te
             plan->of_sample[sample] = (uint32_t)k;
             return 0;
         }
-    int rc = grow(plan, error);
-    if (rc)
-        return rc;
+    if (!grow(plan))
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for %zu different shapes", plan->n + 1);
     memcpy(plan->each + plan->n * n, inputs, n * sizeof *inputs);
     plan->of_sample[sample] = (uint32_t)plan->n++;
     return 0;
@@ -120,25 +120,35 @@ static int take_sample(struct shape_plan *plan, const struct file_plan *files,
 
 /* ---------------------------------------------------------------- all of them */
 
+static struct shape_plan *make(const struct aispipe_model_desc *model, uint64_t samples)
+{
+    struct shape_plan *made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    made->n_inputs = model->n_inputs;
+    made->samples = samples;
+    made->of_sample = calloc(samples, sizeof *made->of_sample);
+    if (made->of_sample)
+        return made;
+    free(made);
+    return NULL;
+}
+
 int shape_plan_open(const struct dataset *dataset, const struct aispipe_model_desc *model,
                     enum aispipe_shape_mode mode, struct shape_plan **plan, struct aispipe_error *error)
 {
     *plan = NULL;
     const struct file_plan files = {
         .dataset = dataset, .inputs = model->inputs, .n_inputs = model->n_inputs, .files_per_batch = 1};
-    struct shape_plan *made = calloc(1, sizeof *made);
+    struct shape_plan *made = make(model, dataset_samples(dataset));
     struct aispipe_tensor_desc *inputs = calloc(model->n_inputs, sizeof *inputs);
-    if (made) {
-        made->n_inputs = model->n_inputs;
-        made->samples = dataset_samples(dataset);
-        made->of_sample = calloc(made->samples, sizeof *made->of_sample);
+    if (!made || !inputs) {
+        shape_plan_close(made);
+        free(inputs);
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the shapes of the samples");
     }
     struct file_reader *reader = NULL;
-    int rc = 0;
-    if (!made || !made->of_sample || !inputs)
-        rc = aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the shapes of the samples");
-    if (!rc)
-        rc = file_reader_open(&files, &reader, error);
+    int rc = file_reader_open(&files, &reader, error);
     for (uint64_t sample = 0; !rc && sample < made->samples; sample++)
         rc = take_sample(made, &files, model, mode, reader, sample, inputs, error);
     file_reader_close(reader);

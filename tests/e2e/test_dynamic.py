@@ -2,12 +2,13 @@
 """Models with unknown dimensions: every way to give them sizes, against ONNX Runtime, and what is refused."""
 
 import re
+import signal
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from harness import NUMBER, aispipe, assert_one_error, field, npy_bytes, summary_of, tree, write_npy
+from harness import NUMBER, aispipe, assert_one_error, field, npy_bytes, start, summary_of, tree, wait_until, write_npy
 from models import IR_VERSION, OPSET, node, weights
 from onnx import TensorProto, helper, numpy_helper
 
@@ -107,7 +108,8 @@ def out(tmp_path):
 
 
 def batchsize_of(run):
-    return int(field(run, rf"throughput 1000\*batchsize\.mean\((\d+)\)/NPU_compute_time\.mean\({NUMBER}\): {NUMBER}")[0])
+    line = rf"throughput 1000\*batchsize\.mean\((\d+)\)/NPU_compute_time\.mean\({NUMBER}\): {NUMBER}"
+    return int(field(run, line)[0])
 
 
 # --- one shape ------------------------------------------------------------------------------------------
@@ -466,3 +468,14 @@ def test_auto_refused(tmp_path, batch_model, fixed_model, sim):
     write_npy(tmp_path / "sim" / "s.npy", np.zeros((1, 16), np.float32))
     run = aispipe("--model", sim(), "--input", tmp_path / "sim", "-asddm", status=None)
     assert_one_error(run, 2, "--auto_set_dymdims_mode", "backend sim")
+
+
+def test_interrupted_range(tmp_path, batch_model):
+    """A signal ends the range: the shape under way is summarised, none is begun after it."""
+    process = start("--model", batch_model, "--dymShape_range", "x:1~9,3,8,9", "--loop", 50000000)
+    wait_until(lambda: "warm up 1 done" in process.read_stdout())
+    process.signal(signal.SIGINT)
+    run = process.wait()
+    assert run.status == 130
+    (runs, _, _), rows = comparison(run)
+    assert runs == 1 and rows[0][0] == "x:1,3,8,9"

@@ -517,6 +517,86 @@ static void unknown_devices_list_the_known(void **state)
 
 /* ---------------------------------------------------------------- models that are refused */
 
+static void has_shape(const struct aispipe_tensor_desc *desc, int64_t first, int64_t second, size_t size)
+{
+    assert_int_equal(desc->rank, 2);
+    assert_int_equal(desc->dims[0], first);
+    assert_int_equal(desc->dims[1], second);
+    assert_int_equal(desc->size, size);
+}
+
+static void shapes_may_change(void **state)
+{
+    (void)state;
+    need_engine();
+    struct engine engine = engine_open(relu_model("unknown", "?,3"), 2);
+    const struct aispipe_tensor_desc *x = &engine.desc->inputs[0];
+    const struct aispipe_tensor_desc *y = &engine.desc->outputs[0];
+    struct aispipe_error error = {.message = ""};
+    has_shape(x, -1, 3, 0);
+    has_shape(y, -1, 3, 0);
+    struct aispipe_shape shape = {.mode = AISPIPE_SHAPE_BATCH, .batch = 4};
+    for (shape.batch = 4; shape.batch > 1; shape.batch--) {
+        assert_int_equal(b->set_shape(engine.model, &shape, &error), 0);
+        has_shape(x, (int64_t)shape.batch, 3, shape.batch * 12);
+        has_shape(y, (int64_t)shape.batch, 3, shape.batch * 12);
+    }
+    shape = (struct aispipe_shape){.mode = AISPIPE_SHAPE_SHAPE, .dims = "x:5,4"};
+    assert_int_equal(b->set_shape(engine.model, &shape, &error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "dimension 1 of input 'x' is 3"));
+    shape.dims = "x:7,3";
+    assert_int_equal(b->set_shape(engine.model, &shape, &error), 0);
+    has_shape(x, 7, 3, 84);
+    /* Of shapes that change from batch to batch, the largest decides. */
+    const struct aispipe_tensor_desc each[] = {
+        {.rank = 2, .dims = {2, 3}}, {.rank = 2, .dims = {9, 3}}, {.rank = 2, .dims = {1, 3}}};
+    shape = (struct aispipe_shape){.mode = AISPIPE_SHAPE_SHAPE, .each = each, .n_each = 3};
+    assert_int_equal(b->set_shape(engine.model, &shape, &error), 0);
+    has_shape(x, -1, 3, 108);
+    has_shape(y, -1, 3, 108);
+    engine_close(&engine);
+}
+
+static void what_comes_out_is_described(void **state)
+{
+    (void)state;
+    need_engine();
+    struct ir ir = {.n = 0};
+    int in = ir_input(&ir, "x", "f32", "4");
+    int where = ir_op(&ir, "type=\"NonZero\" version=\"opset3\"", "<data output_type=\"i64\"/>", in, -1,
+                      "i64", "1,?", "where");
+    ir_output(&ir, where, "i64", "1,?");
+    struct engine engine = engine_open(ir_save(&ir, &dir, "nonzero", NULL, 0), 1);
+    struct aispipe_error error = {.message = ""};
+    const size_t sizes[] = {16};
+    const struct aispipe_shape shape = {.output_sizes = sizes, .n_output_sizes = 1};
+    assert_int_equal(b->set_shape(engine.model, &shape, &error), 0);
+    assert_int_equal(engine.desc->outputs[0].size, 16);
+    _Alignas(64) float x[16] = {0, 1, 0, 1};
+    _Alignas(64) int64_t y[8];
+    void *inputs[] = {x};
+    void *outputs[] = {y};
+    struct aispipe_io io = {.inputs = inputs, .outputs = outputs};
+    void *lane;
+    assert_int_equal(b->io_create(engine.model, &io, &error), 0);
+    assert_int_equal(b->lane_create(engine.model, AISPIPE_LANE_COMPUTE, 0, &lane, &error), 0);
+    assert_int_equal(b->compute(lane, &io, &error), 0);
+    assert_non_null(io.actual);
+    has_shape(&io.actual[0], 1, 2, 16);
+    assert_int_equal(y[0], 1);
+    assert_int_equal(y[1], 3);
+    x[0] = 1;
+    assert_int_equal(b->compute(lane, &io, &error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "24 bytes, but 16"));
+    x[1] = x[3] = 0;
+    assert_int_equal(b->compute(lane, &io, &error), 0);
+    has_shape(&io.actual[0], 1, 1, 8);
+    assert_int_equal(y[0], 0);
+    b->lane_destroy(engine.model, lane);
+    b->io_destroy(engine.model, &io);
+    engine_close(&engine);
+}
+
 static void element_types_without_arrays(void **state)
 {
     (void)state;
@@ -616,6 +696,8 @@ int main(void)
         cmocka_unit_test(defaults_and_the_users_word),
         cmocka_unit_test(bad_options_are_named),
         cmocka_unit_test(unknown_devices_list_the_known),
+        cmocka_unit_test(shapes_may_change),
+        cmocka_unit_test(what_comes_out_is_described),
         cmocka_unit_test(element_types_without_arrays),
         cmocka_unit_test(files_that_are_no_models),
         cmocka_unit_test(a_library_that_is_missing_is_named),

@@ -163,10 +163,10 @@ static void test_booleans_in_all_spellings(void **state)
         const char *name = long_name(spec);
         for (int k = 0; k < 24; k++) {
             const char *word = words[k / 12][k % 12];
-            ACCEPT("--output", "out", name, word);
+            ACCEPT("--output", "out", "--input", "in", name, word);
             assert_int_equal(flag(spec), k / 12);
             (void)snprintf(joined, sizeof joined, "%s=%s", name, word);
-            ACCEPT("--output", "out", joined);
+            ACCEPT("--output", "out", "--input", "in", joined);
             assert_int_equal(flag(spec), k / 12);
         }
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -174,12 +174,12 @@ static void test_booleans_in_all_spellings(void **state)
             REFUSE(WORDS(name, "1 true t yes y"), "--output", "out", joined);
         }
         REFUSE(WORDS(name, "'2'"), "--output", "out", name, "2");
-        ACCEPT("--output", "out", name);
+        ACCEPT("--output", "out", "--input", "in", name);
         assert_true(flag(spec));
-        ACCEPT("--output", "out", name, "--loop", "2");
+        ACCEPT("--output", "out", "--input", "in", name, "--loop", "2");
         assert_true(flag(spec));
         assert_int_equal(options.loop, 2);
-        ACCEPT("--output", "out", name, "-oba", "0");
+        ACCEPT("--output", "out", "--input", "in", name, "-oba", "0");
         assert_true(flag(spec));
     }
     assert_true(bools >= 4);

@@ -164,6 +164,23 @@ static void failures_undo_what_was_done(void **state)
     check_lines(&lines, undone, 4);
 }
 
+static void shapes_are_refused_where_models_are_fixed(void **state)
+{
+    (void)state;
+    struct lines lines;
+    const struct aispipe_session_options options = {.shape = {.mode = AISPIPE_SHAPE_BATCH, .batch = 2}};
+    refused(good, options, AISPIPE_UNSUPPORTED, "--dymBatch: backend sim", &lines);
+    struct aispipe_session *session;
+    struct aispipe_error error;
+    assert_int_equal(
+        aispipe_session_open(good, &(struct aispipe_session_options){.shape_later = true}, &session, NULL),
+        0);
+    assert_int_equal(aispipe_session_set_shape(session, &options.shape, &error), AISPIPE_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "--dymBatch"));
+    assert_int_equal(aispipe_session_model(session)->inputs[0].size, 24);
+    aispipe_session_close(session);
+}
+
 static void the_backend_may_be_named(void **state)
 {
     (void)state;
@@ -190,9 +207,13 @@ static void sessions_do_not_see_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_come_in_their_order), cmocka_unit_test(debug_lines_come_when_asked_for),
-        cmocka_unit_test(it_describes_its_model),    cmocka_unit_test(failures_undo_what_was_done),
-        cmocka_unit_test(the_backend_may_be_named),  cmocka_unit_test(sessions_do_not_see_each_other),
+        cmocka_unit_test(lines_come_in_their_order),
+        cmocka_unit_test(debug_lines_come_when_asked_for),
+        cmocka_unit_test(it_describes_its_model),
+        cmocka_unit_test(failures_undo_what_was_done),
+        cmocka_unit_test(the_backend_may_be_named),
+        cmocka_unit_test(sessions_do_not_see_each_other),
+        cmocka_unit_test(shapes_are_refused_where_models_are_fixed),
     };
     return cmocka_run_group_tests(tests, make_models, remove_models);
 }
