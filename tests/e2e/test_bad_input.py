@@ -619,7 +619,7 @@ def test_bad_booleans(place, sim, option, value):
         ("--run_mode", "fast", "array, files, tensor or full"),
         ("-rm", "arrays", "array, files, tensor or full"),
         ("--pure_data_type", "ones", "zero or random"),
-        ("--backend", "cuda", "auto, openvino or sim"),
+        ("--backend", "cuda", "auto, acl, openvino or sim"),
         ("--progress", "yes", "auto, always or never"),
     ],
 )

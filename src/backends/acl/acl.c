@@ -34,13 +34,16 @@ static int read_options(struct acl_device *device, const struct aispipe_backend_
 
 /* ---------------------------------------------------------------- the device */
 
+/* How the runtime below AscendCL says ACL_ERROR_API_NOT_SUPPORT. */
+#define RUNTIME_NOT_SUPPORTED 207000
+
 /* Inference saturates where float16 overflows, as results are expected to; not every processor can choose. */
 static int set_saturation(struct acl_device *device, struct aispipe_error *error)
 {
     if (!device->acl.aclrtSetDeviceSatMode)
         return 0;
     aclError code = device->acl.aclrtSetDeviceSatMode(ACL_RT_OVERFLOW_MODE_SATURATION);
-    if (code == ACL_ERROR_API_NOT_SUPPORT) {
+    if (code == ACL_ERROR_API_NOT_SUPPORT || code == RUNTIME_NOT_SUPPORTED) {
         log_line(&device->log, AISPIPE_LOG_DEBUG, "device %d: has no choice of overflow mode", device->id);
         return 0;
     }
