@@ -240,6 +240,7 @@ struct asim_tensor {
     size_t n;
     int64_t dims[SIM_MOST_DIMS];
     size_t size;
+    void *address;   /**< on the device: of an operator's operands; NULL: none */
     bool of_runtime; /**< belongs to a dataset or an exception: not the program's to destroy */
 };
 
@@ -284,7 +285,8 @@ int asim_job_run(struct asim_job *job, struct asim_stream *stream, int64_t *at_n
 void asim_job_free(struct asim_job *job);
 
 /** Fires the exception callback; lock held, taken off meanwhile. */
-void asim_raise_exception(const struct asim_model *model, const struct asim_stream *stream);
+void asim_raise_exception(const struct asim_model *model, const struct asim_dataset *input,
+                          const struct asim_dataset *output, const struct asim_stream *stream);
 void asim_exceptions_free(void);
 /** The tensor desc that stands `index` places behind one of a failed operator; NULL: none does. */
 struct asim_tensor *asim_exception_tensor(const struct asim_tensor *first, size_t index);

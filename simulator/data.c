@@ -219,8 +219,7 @@ aclError aclGetTensorDescDimV2(const aclTensorDesc *desc, size_t index, int64_t 
 
 void *aclGetTensorDescAddress(const aclTensorDesc *desc)
 {
-    (void)tensor_of(CALL_aclGetTensorDescAddress, desc);
-    return NULL; /* only the descs of an operator that failed have one on a device; here none is kept */
+    return tensor_of(CALL_aclGetTensorDescAddress, desc).address; /* only an operator that failed has one */
 }
 
 aclTensorDesc *aclGetTensorDescByIndex(aclTensorDesc *desc, size_t index)

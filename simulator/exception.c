@@ -27,27 +27,33 @@ void asim_exceptions_free(void)
     memset(&failed, 0, sizeof failed);
 }
 
-static bool remember(const struct asim_model *model)
+static bool remember(const struct asim_model *model, const struct asim_dataset *input,
+                     const struct asim_dataset *output)
 {
     const struct om_file *om = model->om;
     asim_exceptions_free();
     (void)snprintf(failed.operator, sizeof failed.operator, "%s/operator", om->name);
     for (size_t i = 0; i < om->n_inputs + model->n_outputs; i++) {
-        bool input = i < om->n_inputs;
-        const struct asim_port *port = input ? &model->inputs[i] : &model->outputs[i - om->n_inputs];
+        bool input_side = i < om->n_inputs;
+        const struct asim_port *port = input_side ? &model->inputs[i] : &model->outputs[i - om->n_inputs];
         struct asim_tensor *tensor = asim_tensor_new(port->type, port->rank, port->dims, port->format);
         if (!tensor)
             return false;
+        const struct asim_dataset *dataset = input_side ? input : output;
+        const struct asim_buffer *buffer =
+            asim_object_get(SIM_BUFFER, dataset->buffers[input_side ? i : i - om->n_inputs]);
+        tensor->address = buffer ? buffer->data : NULL;
         tensor->of_runtime = true;
         failed.tensors[i] = tensor;
-        failed.n_inputs += input;
-        failed.n_outputs += !input;
+        failed.n_inputs += input_side;
+        failed.n_outputs += !input_side;
     }
     failed.known = true;
     return true;
 }
 
-void asim_raise_exception(const struct asim_model *model, const struct asim_stream *stream)
+void asim_raise_exception(const struct asim_model *model, const struct asim_dataset *input,
+                          const struct asim_dataset *output, const struct asim_stream *stream)
 {
     struct rtExceptionInfo info = {.task = ++sim.next_task,
                                    .stream = stream ? stream->id : 0,
@@ -55,7 +61,7 @@ void asim_raise_exception(const struct asim_model *model, const struct asim_stre
                                    .device = (uint32_t)model->device,
                                    .code = SIM_AICORE_EXCEPTION};
     aclrtExceptionInfoCallback callback = sim.exception_callback;
-    if (!remember(model) || !callback)
+    if (!remember(model, input, output) || !callback)
         return;
     failed.info = info;
     struct asim_mark mark = asim_mark();

@@ -362,7 +362,9 @@ static int run_now(struct asim_job *job, struct asim_stream *stream, int64_t *at
     struct asim_shape shapes[OM_MAX_TENSORS];
     struct aispipe_error error = {.message = ""};
     if (++sim.executions == sim.settings.exception) {
-        asim_raise_exception(job->model, stream);
+        /* It has stopped: the callback may read what it had made. */
+        asim_access_end(job->pieces, job->n_pieces);
+        asim_raise_exception(job->model, job->input, job->output, stream);
         return asim_refuse(SIM_AICORE_EXCEPTION,
                            "an operator of model %u failed because the simulator's settings say so",
                            job->model->id);
@@ -388,7 +390,8 @@ int asim_job_run(struct asim_job *job, struct asim_stream *stream, int64_t *at_n
     model->executing = true;
     code = run_now(job, stream, at_ns);
     model->executing = false;
-    asim_access_end(job->pieces, job->n_pieces);
+    if (code != SIM_AICORE_EXCEPTION)
+        asim_access_end(job->pieces, job->n_pieces);
     return code;
 }
 

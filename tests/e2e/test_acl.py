@@ -204,6 +204,32 @@ def test_a_fault_leaves_what_was_written(tmp_path, device, offline):
     assert not [name for name in files if re.match(r"s(29|3\d)_", name)]
 
 
+def test_an_operator_that_fails_leaves_its_operands(tmp_path, device, offline):
+    """The third execution fails on the device: what it was given is written where the program runs."""
+    import numpy as np
+
+    case, _, om = offline(models.sum_and_product)
+    samples = case.samples(5)
+    where = write_inputs(case, samples, tmp_path / "in", ".bin")
+    here = tmp_path / "here"
+    here.mkdir()
+    run = device.run(
+        "--model", om, "--input", where, "--warmup_count", "0", "--pipeline", "0", status=None,
+        settings={"exception": 3}, cwd=here,
+    )
+    assert_one_error(run, 1, "compute", "batch 2", "aclmdlExecute failed")
+    for i in range(2):
+        files = list(here.glob(f"exception_cb_index_0_input_{i}_format_*_dtype_0_shape_1x2x5.bin"))
+        assert len(files) == 1, list(here.iterdir())
+        np.testing.assert_array_equal(np.fromfile(files[0], np.float32).reshape(1, 2, 5), samples[2][i])
+        line = rf"\[INFO\] exception_cb hostaddr:\S+ devaddr:\S+ len:40 write to filename:{files[0].name}"
+        assert any(re.fullmatch(line, s) for s in run.lines), run
+        assert files[0].stat().st_mode & 0o777 == 0o640
+    assert len(list(here.glob("exception_cb_index_0_output_*_shape_1x2x5.bin"))) == 2
+    said = r"\[INFO\] exception_cb streamId:\d+ taskId:\d+ deviceId: 0 opName:\S+ inputCnt:2 outputCnt:2"
+    assert sum(bool(re.fullmatch(said, s)) for s in run.lines) == 1, run
+
+
 # --- time -----------------------------------------------------------------------------------------------
 
 

@@ -603,6 +603,35 @@ EXPORT size_t aclGetTensorDescSize(const aclTensorDesc *desc)
     return fails("aclGetTensorDescSize") ? 0 : (size_t)(desc->dims[0] * desc->dims[1]);
 }
 
+/* No operator of this library ever fails: the rest is there so that it is not taken for an older one. */
+EXPORT aclError aclrtSetExceptionInfoCallback(aclrtExceptionInfoCallback callback)
+{
+    check(callback != NULL, "no callback");
+    return result(fails("aclrtSetExceptionInfoCallback"));
+}
+
+#define NEVER_CALLED(type, name, parameters, nothing) \
+    EXPORT type name parameters                       \
+    {                                                 \
+        misuse(#name " without an exception");        \
+        return nothing;                               \
+    }
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+NEVER_CALLED(uint32_t, aclrtGetTaskIdFromExceptionInfo, (const aclrtExceptionInfo *info), 0)
+NEVER_CALLED(uint32_t, aclrtGetStreamIdFromExceptionInfo, (const aclrtExceptionInfo *info), 0)
+NEVER_CALLED(uint32_t, aclrtGetDeviceIdFromExceptionInfo, (const aclrtExceptionInfo *info), 0)
+NEVER_CALLED(aclError, aclmdlCreateAndGetOpDesc,
+             (uint32_t device, uint32_t stream, uint32_t task, char *name, size_t length, aclTensorDesc **in,
+              size_t *n_in, aclTensorDesc **out, size_t *n_out),
+             1)
+NEVER_CALLED(aclTensorDesc *, aclGetTensorDescByIndex, (aclTensorDesc * desc, size_t i), NULL)
+NEVER_CALLED(void *, aclGetTensorDescAddress, (const aclTensorDesc *desc), NULL)
+NEVER_CALLED(aclDataType, aclGetTensorDescType, (const aclTensorDesc *desc), ACL_DT_UNDEFINED)
+NEVER_CALLED(aclFormat, aclGetTensorDescFormat, (const aclTensorDesc *desc), ACL_FORMAT_UNDEFINED)
+NEVER_CALLED(aclError, aclrtMemcpy,
+             (void *to, size_t most, const void *from, size_t bytes, aclrtMemcpyKind kind), 1)
+NEVER_CALLED(aclError, aclrtGetCurrentContext, (aclrtContext * context), 1)
+
 EXPORT aclError aclmdlQuerySize(const char *path, size_t *work, size_t *weights)
 {
     (void)path;

@@ -352,11 +352,14 @@ static void an_overflow_mode_that_is_not_there_is_no_fault(void **state)
     (void)state;
     use_library(FAKE_ACL);
     write_model("static");
-    fake()->fail_in = "aclrtSetDeviceSatMode";
-    fake()->code = 200001;
-    struct run run = {0};
-    assert_int_equal(whole_run(&run), 0);
-    assert_int_equal(logged.errors + logged.warnings, 0);
+    static const int codes[] = {200001, 207000};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        fake()->fail_in = "aclrtSetDeviceSatMode";
+        fake()->code = codes[i];
+        struct run run = {0};
+        assert_int_equal(whole_run(&run), 0);
+        assert_int_equal(logged.errors + logged.warnings, 0);
+    }
 }
 
 static void shapes_that_must_be_chosen_are_listed(void **state)
@@ -519,6 +522,30 @@ static void what_cannot_be_is_refused(void **state)
     assert_nothing_left("after weights of their own");
 }
 
+static void count_device(void *context, const struct aispipe_found_device *device)
+{
+    unsigned *found = context;
+    assert_int_equal(device->name[0], '0' + (int)*found);
+    assert_string_equal(device->full_name, "Fake910");
+    ++*found;
+}
+
+static void devices_are_listed_without_being_opened(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    unsigned found = 0;
+    struct aispipe_error error = {0};
+    assert_int_equal(backend->list(count_device, &found, &error), 0);
+    assert_int_equal(found, 2);
+    assert_int_equal(fake()->sets, 0);
+    assert_int_equal(fake()->inits, 1);
+    assert_nothing_left("after a list");
+    fake()->fail_in = "aclrtGetDeviceCount";
+    assert_int_equal(backend->list(count_device, &found, &error), AISPIPE_FAULT);
+    assert_nothing_left("after a list that failed");
+}
+
 static void a_library_that_is_none_is_named(void **state)
 {
     (void)state;
@@ -564,6 +591,7 @@ int main(void)
         cmocka_unit_test(sessions_of_a_process_share_the_runtime),
         cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(devices_are_listed_without_being_opened),
         cmocka_unit_test(a_library_that_is_none_is_named),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -3,6 +3,8 @@
 #include "acl_internal.h"
 #include "log.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,13 +34,16 @@ static int read_options(struct acl_device *device, const struct aispipe_backend_
 
 /* ---------------------------------------------------------------- the device */
 
+/* How the runtime below AscendCL says ACL_ERROR_API_NOT_SUPPORT. */
+#define RUNTIME_NOT_SUPPORTED 207000
+
 /* Inference saturates where float16 overflows, as results are expected to; not every processor can choose. */
 static int set_saturation(struct acl_device *device, struct aispipe_error *error)
 {
     if (!device->acl.aclrtSetDeviceSatMode)
         return 0;
     aclError code = device->acl.aclrtSetDeviceSatMode(ACL_RT_OVERFLOW_MODE_SATURATION);
-    if (code == ACL_ERROR_API_NOT_SUPPORT) {
+    if (code == ACL_ERROR_API_NOT_SUPPORT || code == RUNTIME_NOT_SUPPORTED) {
         log_line(&device->log, AISPIPE_LOG_DEBUG, "device %d: has no choice of overflow mode", device->id);
         return 0;
     }
@@ -87,6 +92,7 @@ static void log_versions(const struct acl_device *device)
 static void acl_close(void *opened)
 {
     struct acl_device *device = opened;
+    acl_unwatch_exceptions(device);
     destroy_contexts(device);
     acl_process_leave(device);
     free(device);
@@ -110,6 +116,8 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
         rc = set_saturation(device, error);
     if (!rc)
         rc = create_contexts(device, error);
+    if (!rc)
+        rc = acl_watch_exceptions(device, error);
     if (rc) {
         acl_close(device);
         return rc;
@@ -117,6 +125,26 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
     log_versions(device);
     *result = device;
     return 0;
+}
+
+static int acl_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
+                    struct aispipe_error *error)
+{
+    struct acl_device *device = calloc(1, sizeof *device);
+    if (!device)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to look for devices");
+    uint32_t count = 0;
+    char processor[ACL_PROCESSOR] = "";
+    int rc = acl_library_open(&device->acl, &device->log, error);
+    if (!rc)
+        rc = acl_process_count(device, &count, processor, error);
+    for (uint32_t i = 0; !rc && i < count && i <= ACL_MAX_DEVICE; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%" PRIu32, i);
+        found(context, &(struct aispipe_found_device){.name = name, .full_name = processor});
+    }
+    free(device);
+    return rc;
 }
 
 static const struct aispipe_model_desc *acl_describe(const void *model)
@@ -134,6 +162,7 @@ const struct aispipe_backend backend_acl = {
     .description = "Ascend NPUs, by CANN's AscendCL",
     .model_suffixes = suffixes,
     .caps = 0,
+    .list = acl_list,
     .open = acl_open,
     .close = acl_close,
     .load = acl_load,

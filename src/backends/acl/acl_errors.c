@@ -35,7 +35,7 @@ const char *acl_error_name(aclError code)
         return "operators";
     case 200:
     case 207:
-        return "lack of a resource";
+        return "lack of a resource or a feature";
     case 500:
         return "inside AscendCL";
     case 507:

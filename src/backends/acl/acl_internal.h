@@ -2,9 +2,10 @@
 /**
  * @file acl_internal.h
  * What the files of the AscendCL backend share: acl.c (the table, the device), acl_library.c (finding
- * libascendcl), acl_process.c (what a process may do once only), acl_errors.c (codes and the runtime's
- * words), acl_load.c (the copies of a model), acl_model.c (what it takes and gives), acl_gears.c (shapes that
- * are chosen at run time), acl_io.c (memory), acl_lane.c (transfers and execution).
+ * libascendcl), acl_process.c (what a process may do once only), acl_exception.c (operators that fail),
+ * acl_errors.c (codes and the runtime's words), acl_load.c (the copies of a model), acl_model.c (what it
+ * takes and gives), acl_gears.c (shapes that are chosen at run time), acl_io.c (memory), acl_lane.c
+ * (transfers and execution).
  *
  * Contexts: each compute lane has one, with a copy of the model loaded in it, because a copy executes once at
  * a time. Everything else (memory, the streams of h2d and d2h) lives in the first one. Device memory belongs
@@ -32,6 +33,7 @@ struct acl_device {
     aclrtContext *contexts; /**< one per compute lane */
     /** A call has failed: what fails after that, while things are released, is a consequence. */
     _Atomic bool failed;
+    struct acl_device *next; /**< in the list of those that hear of exceptions */
 };
 
 /** A model as it is loaded in one context. */
@@ -109,8 +111,20 @@ void acl_released(struct acl_device *device, aclError code, const char *what);
 
 /** aclInit unless it is done, aclrtSetDevice unless it is done. Thread-safe. */
 int acl_process_enter(struct acl_device *device, struct aispipe_error *error);
+/** Room for a processor's name. */
+#define ACL_PROCESSOR 64
+/** How many devices there are, and the name of their processor, without one being opened. Thread-safe. */
+int acl_process_count(struct acl_device *device, uint32_t *count, char processor[ACL_PROCESSOR],
+                      struct aispipe_error *error);
 /** Undoes it; with the last user of a device it is reset, with the last of all the runtime is finalised. */
 void acl_process_leave(struct acl_device *device);
+
+/* ---------------------------------------------------------------- acl_exception.c */
+
+/** From now on the operands of an operator that fails on this device are written to the working directory. */
+int acl_watch_exceptions(struct acl_device *device, struct aispipe_error *error);
+/** Allowed for a device that is not watched. */
+void acl_unwatch_exceptions(struct acl_device *device);
 
 /* ---------------------------------------------------------------- contexts */
 

@@ -8,6 +8,7 @@
 #include "acl_internal.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 static struct {
     pthread_mutex_t mutex;
@@ -75,6 +76,24 @@ int acl_process_enter(struct acl_device *device, struct aispipe_error *error)
             finalise(device);
     }
     device->entered = rc == 0;
+    pthread_mutex_unlock(&process.mutex);
+    return rc;
+}
+
+int acl_process_count(struct acl_device *device, uint32_t *count, char processor[ACL_PROCESSOR],
+                      struct aispipe_error *error)
+{
+    *count = 0;
+    *processor = '\0';
+    pthread_mutex_lock(&process.mutex);
+    int rc = process.users ? 0 : initialise(device, error);
+    if (!rc) {
+        rc = acl_check(device, device->acl.aclrtGetDeviceCount(count), error, "aclrtGetDeviceCount");
+        const char *name = device->acl.aclrtGetSocName ? device->acl.aclrtGetSocName() : NULL;
+        (void)snprintf(processor, ACL_PROCESSOR, "%s", name ? name : "");
+        if (!process.users)
+            finalise(device);
+    }
     pthread_mutex_unlock(&process.mutex);
     return rc;
 }

@@ -354,7 +354,9 @@ static int take_output(const struct acl_model *model, const struct acl_io *own, 
     if (rc)
         return rc;
     aclmdlIODims dims = {.dimCount = acl->aclGetTensorDescNumDims(told)};
-    for (size_t k = 0; !rc && k < dims.dimCount && k < ACL_MAX_DIM_CNT; k++)
+    rc = acl_expect(device, dims.dimCount <= ACL_MAX_DIM_CNT, error,
+                    "aclGetTensorDescNumDims gave no number of dimensions of output '%s'", actual->name);
+    for (size_t k = 0; !rc && k < dims.dimCount; k++)
         rc = acl_check(device, acl->aclGetTensorDescDimV2(told, k, &dims.dims[k]), error,
                        "aclGetTensorDescDimV2 of output '%s'", actual->name);
     if (!rc)
