@@ -102,6 +102,17 @@ static int fail_stat(const char *option, const char *path, struct aispipe_error 
                         show(&shown, path), strerror(errno));
 }
 
+/* What everybody can change should not steer what root runs. */
+static void warn_of_writers(const char *what, const char *path, const struct stat *info,
+                            const struct aispipe_log *log)
+{
+    struct shown shown;
+    if (geteuid() == 0 && (info->st_mode & S_IWOTH))
+        log_line(log, AISPIPE_LOG_WARNING,
+                 "the %s file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
+                 what, show(&shown, path));
+}
+
 static int check_model(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
 {
     struct stat info;
@@ -119,10 +130,7 @@ static int check_model(const char *path, const struct aispipe_log *log, struct a
     int status = check_access("model", path, R_OK, error);
     if (status)
         return status;
-    if (geteuid() == 0 && (info.st_mode & S_IWOTH))
-        log_line(log, AISPIPE_LOG_WARNING,
-                 "the model file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
-                 show(&shown, path));
+    warn_of_writers("model", path, &info, log);
     return 0;
 }
 
@@ -190,7 +198,7 @@ static bool ends_in(const char *text, const char *ending)
     return length > n && strcasecmp(text + length - n, ending) == 0;
 }
 
-static int check_aipp_config(const char *path, struct aispipe_error *error)
+static int check_aipp_config(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
 {
     struct stat info;
     struct shown shown;
@@ -207,7 +215,10 @@ static int check_aipp_config(const char *path, struct aispipe_error *error)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --aipp_config: '%s' has %jd bytes; at most %d (12.5 KiB) are wanted",
                             show(&shown, path), (intmax_t)info.st_size, AIPP_CONFIG_MOST);
-    return check_access("aipp_config", path, R_OK, error);
+    int status = check_access("aipp_config", path, R_OK, error);
+    if (!status)
+        warn_of_writers("AIPP configuration", path, &info, log);
+    return status;
 }
 
 /* ---------------------------------------------------------------- together */
@@ -349,7 +360,7 @@ int check_options(const struct options *options, const char *const *seen, const 
     if (!status && options->input)
         status = check_input(options->input, error);
     if (!status && options->aipp_config)
-        status = check_aipp_config(options->aipp_config, error);
+        status = check_aipp_config(options->aipp_config, log, error);
     if (!status && options->output)
         status = check_output(options->output, error);
     return status;

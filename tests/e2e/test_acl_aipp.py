@@ -2,6 +2,7 @@
 """Dynamic AIPP (--aipp_config) on the simulated Ascend device: images through AIPP in numpy and then the model by ONNX
 Runtime, and what is refused."""
 
+import os
 import re
 
 import ascend
@@ -197,8 +198,8 @@ def test_files_of_one_image(tmp_path, device):
     weights = numpy_helper.from_array(models.weights(4, 3, 3, 3), "w")
     values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
               for n, s in (("x", ["n", 3, "h", "w"]), ("y", ["n", 4, "p", "q"]))]
-    made = helper.make_model(helper.make_graph([models.node("Conv", "x w", "y")], "g", values[:1], values[1:], [weights]),
-                             opset_imports=[helper.make_opsetid("", models.OPSET)])
+    graph = helper.make_graph([models.node("Conv", "x w", "y")], "g", values[:1], values[1:], [weights])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", models.OPSET)])
     made.ir_version = models.IR_VERSION
     onnx.save(made, path)
     om = convert(tmp_path, path, "--input_shape=x:2,3,6,10")
@@ -369,6 +370,18 @@ def test_wrong_paths(tmp_path, device, name):
     wanted = path_cases(tmp_path)[name]
     refused(device, om, 2, "--aipp_config", name, wanted, options=["--aipp_config", tmp_path / name])
     assert not device.counts.exists(), "something was loaded"
+
+
+def test_settings_that_everybody_can_change(tmp_path, device):
+    if os.geteuid() != 0:
+        pytest.skip("the warning is root's")
+    path = image_model(tmp_path / "m.onnx", 3)
+    om = convert(tmp_path, path, shape_of(3, 6, 10))
+    config = write_config(tmp_path / "a.config", "RGB888_U8", size(6, 10))
+    for mode, warned in ((0o644, False), (0o646, True)):
+        config.chmod(mode)
+        run = device.run("--model", om, "--aipp_config", config)
+        assert ("can be changed by every user" in run.stderr + run.stdout) == warned, run
 
 
 def test_the_largest_file_is_read(tmp_path, device):
