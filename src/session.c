@@ -19,11 +19,17 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
         .compute_threads = session->compute_threads,
         .profile = options->profile,
         .dump = options->dump,
+        .aipp_config = options->aipp_config,
         .log = options->log,
     };
     if ((options->profile && !session->backend->save_profile) || (options->dump && !session->backend->dump))
         return aispipe_fail(error, AISPIPE_UNSUPPORTED, "backend '%s' cannot %s the layers of a model",
                             session->backend->name, options->profile ? "profile" : "dump");
+    if (options->aipp_config && !(session->backend->caps & AISPIPE_CAP_AIPP))
+        return aispipe_fail(
+            error, AISPIPE_UNSUPPORTED,
+            "--aipp_config '%s': backend %s has no AIPP, which is of Ascend NPUs; leave it out",
+            options->aipp_config, session->backend->name);
     int rc = session->backend->open(&config, &session->device, error);
     if (rc)
         return rc;

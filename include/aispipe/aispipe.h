@@ -170,6 +170,9 @@ struct aispipe_session_options {
     bool shape_later;
     bool profile; /**< measure the layers: aispipe_session_save_profile will be called */
     bool dump;    /**< aispipe_session_dump will be called: refused at once where it cannot be */
+    /** File with the settings of dynamic AIPP; NULL: none. Models without dynamic AIPP need none, with a
+     * warning if there is one; backends other than acl refuse it. */
+    const char *aipp_config;
     struct aispipe_log log;
 };
 

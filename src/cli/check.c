@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -101,6 +102,17 @@ static int fail_stat(const char *option, const char *path, struct aispipe_error 
                         show(&shown, path), strerror(errno));
 }
 
+/* What everybody can change should not steer what root runs. */
+static void warn_of_writers(const char *what, const char *path, const struct stat *info,
+                            const struct aispipe_log *log)
+{
+    struct shown shown;
+    if (geteuid() == 0 && (info->st_mode & S_IWOTH))
+        log_line(log, AISPIPE_LOG_WARNING,
+                 "the %s file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
+                 what, show(&shown, path));
+}
+
 static int check_model(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
 {
     struct stat info;
@@ -118,10 +130,7 @@ static int check_model(const char *path, const struct aispipe_log *log, struct a
     int status = check_access("model", path, R_OK, error);
     if (status)
         return status;
-    if (geteuid() == 0 && (info.st_mode & S_IWOTH))
-        log_line(log, AISPIPE_LOG_WARNING,
-                 "the model file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
-                 show(&shown, path));
+    warn_of_writers("model", path, &info, log);
     return 0;
 }
 
@@ -180,6 +189,38 @@ static int check_output(const char *path, struct aispipe_error *error)
         show(&shown, path));
 }
 
+/* The most bytes that the backend reads. */
+#define AIPP_CONFIG_MOST 12800
+
+static bool ends_in(const char *text, const char *ending)
+{
+    size_t length = strlen(text), n = strlen(ending);
+    return length > n && strcasecmp(text + length - n, ending) == 0;
+}
+
+static int check_aipp_config(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
+{
+    struct stat info;
+    struct shown shown;
+    if (!ends_in(path, ".config"))
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --aipp_config: '%s' does not end in .config; give a file that does",
+                            show(&shown, path));
+    if (stat(path, &info) != 0)
+        return fail_stat("aipp_config", path, error);
+    if (!S_ISREG(info.st_mode))
+        return aispipe_fail(error, AISPIPE_INVALID, "option --aipp_config: '%s' is %s; give the file itself",
+                            show(&shown, path), S_ISDIR(info.st_mode) ? "a directory" : "not a regular file");
+    if (info.st_size > AIPP_CONFIG_MOST)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --aipp_config: '%s' has %jd bytes; at most %d (12.5 KiB) are wanted",
+                            show(&shown, path), (intmax_t)info.st_size, AIPP_CONFIG_MOST);
+    int status = check_access("aipp_config", path, R_OK, error);
+    if (!status)
+        warn_of_writers("AIPP configuration", path, &info, log);
+    return status;
+}
+
 /* ---------------------------------------------------------------- together */
 
 static bool is_off(const struct options *options, const struct option_spec *spec)
@@ -204,12 +245,6 @@ static int check_needs_output(const struct options *options, const char *const *
                                 spec->name);
     }
     return 0;
-}
-
-static bool ends_in(const char *text, const char *ending)
-{
-    size_t length = strlen(text), n = strlen(ending);
-    return length > n && strcasecmp(text + length - n, ending) == 0;
 }
 
 /* Profile and dump are of one device and of one shape. */
@@ -290,6 +325,9 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --%s: --backend trtexec shows no layers; leave it out",
                             options->profiler ? "profiler" : "dump");
+    if (options->aipp_config)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --aipp_config: --backend trtexec has no AIPP; leave it out");
     if (options->input)
         return aispipe_fail(
             error, AISPIPE_INVALID,
@@ -321,6 +359,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_model(options->model, log, error);
     if (!status && options->input)
         status = check_input(options->input, error);
+    if (!status && options->aipp_config)
+        status = check_aipp_config(options->aipp_config, log, error);
     if (!status && options->output)
         status = check_output(options->output, error);
     return status;

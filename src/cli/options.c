@@ -119,6 +119,14 @@ const struct option_spec option_table[] = {
      .help = "A property handed to the engine as it is. May be given many times, with a different key each "
              "time.",
      .offset = FIELD(const char **, engine_options)},
+    {.name = "aipp_config",
+     .aliases = {"-aipp"},
+     .kind = OPTION_FILE,
+     .group = GROUP_ENGINE,
+     .metavar = "FILE.config",
+     .help = "Settings for an offline model with dynamic AIPP, which it needs: an INI file with a section "
+             "[aipp_op], at most 12.5 KiB. Other offline models ignore it, with a warning.",
+     .offset = FIELD(const char *, aipp_config)},
 
     {.name = "input",
      .aliases = {"-i"},

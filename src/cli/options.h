@@ -56,6 +56,7 @@ struct options {
     const char *output_size;
     const char *backend;
     const char *engine_device;
+    const char *aipp_config;     /**< NULL: none */
     const char **engine_options; /**< allocated; freed by options_free */
     size_t n_engine_options;
     bool pipeline;

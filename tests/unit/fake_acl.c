@@ -27,10 +27,16 @@ struct aclmdlDataset {
     aclTensorDesc *descs[8];
     aclmdlIODims chosen;  /* the gear: dimensions of both inputs in a row */
     aclTensorDesc scores; /* of an output dataset, when the shape is open */
+    bool has_aipp;
 };
 
 struct aclmdlDesc {
     char kind;
+};
+
+struct aclmdlAIPP {
+    unsigned shared;   /* calls for all images */
+    unsigned image[2]; /* and for each */
 };
 
 static struct fake_acl state;
@@ -485,7 +491,7 @@ EXPORT aclError aclmdlSetInputDynamicDims(uint32_t id, aclmdlDataset *dataset, s
 /* The dimensions of both inputs in a row, from wherever they were given. */
 static aclmdlIODims chosen_dims(char kind, const aclmdlDataset *input)
 {
-    if (kind == 's')
+    if (kind == 's' || kind == 'a')
         return (aclmdlIODims){.dimCount = 6, .dims = {2, 1, 3, 3, 2, 5}};
     if (kind != 'o')
         return input->chosen;
@@ -500,10 +506,12 @@ static void check_sizes(char kind, const aclmdlDataset *input, const aclmdlDatas
 {
     aclmdlIODims row = chosen_dims(kind, input);
     const int64_t *d = row.dims;
-    bool hidden_one = strchr("bhd", kind) != NULL;
+    bool hidden_one = strchr("bhda", kind) != NULL;
     check(row.dimCount == 6, "aclmdlExecute without a shape");
     check(input->n == 2 + (size_t)hidden_one && output->n == 1, "aclmdlExecute with too few buffers");
-    check(input->buffers[0]->size == (size_t)(4 * d[0] * d[1] * d[2] * d[3]), "input 0 of another size");
+    int64_t each = kind == 'a' ? 1 : 4; /* AIPP makes numbers of bytes */
+    check(input->buffers[0]->size == (size_t)(each * d[0] * d[1] * d[2] * d[3]), "input 0 of another size");
+    check(input->has_aipp == (kind == 'a'), "settings for AIPP are missing, or there are some");
     check(input->buffers[1]->size == (size_t)(d[4] * d[5]), "input 1 of another size");
     check(!hidden_one || input->buffers[2]->size == 256, "a hidden input of another size");
     check(kind == 'o' || output->buffers[0]->size >= (size_t)(d[0] * 7), "an output that is too small");
@@ -521,6 +529,122 @@ EXPORT aclError aclmdlExecute(uint32_t id, const aclmdlDataset *input, aclmdlDat
     unsigned char *to = output->buffers[0]->data;
     for (size_t i = 0; i < output->buffers[0]->size; i++)
         to[i] = (unsigned char)~from[i % input->buffers[0]->size];
+    return 0;
+}
+
+/* ---------------------------------------------------------------- AIPP */
+
+EXPORT aclError aclmdlGetAippType(uint32_t id, size_t index, aclmdlInputAippType *type, size_t *attached)
+{
+    check(index < 2, "aclmdlGetAippType of a hidden input");
+    bool is_it = kinds[id] == 'a' && index == 0;
+    *type = is_it ? ACL_DATA_WITH_DYNAMIC_AIPP : ACL_DATA_WITHOUT_AIPP;
+    *attached = is_it ? 2 : SIZE_MAX;
+    return result(fails("aclmdlGetAippType"));
+}
+
+EXPORT aclmdlAIPP *aclmdlCreateAIPP(uint64_t batch)
+{
+    check(batch == 2, "aclmdlCreateAIPP for another batch");
+    if (fails("aclmdlCreateAIPP"))
+        return NULL;
+    state.aipps++;
+    return calloc(1, sizeof(aclmdlAIPP));
+}
+
+EXPORT aclError aclmdlDestroyAIPP(const aclmdlAIPP *aipp)
+{
+    free((void *)aipp);
+    state.aipps--;
+    return result(fails("aclmdlDestroyAIPP"));
+}
+
+static aclError set_shared(aclmdlAIPP *aipp, bool expected, const char *function)
+{
+    aipp->shared++;
+    check(expected, function);
+    return result(fails(function));
+}
+
+static aclError set_image(aclmdlAIPP *aipp, uint64_t image, bool expected, const char *function)
+{
+    check(image < 2 && expected, function);
+    aipp->image[image % 2]++;
+    return result(fails(function));
+}
+
+EXPORT aclError aclmdlSetAIPPInputFormat(aclmdlAIPP *aipp, aclAippInputFormat format)
+{
+    return set_shared(aipp, format == ACL_YUV400_U8, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPCscParams(aclmdlAIPP *aipp, int8_t on, int16_t r0c0, int16_t r0c1, int16_t r0c2,
+                                       int16_t r1c0, int16_t r1c1, int16_t r1c2, int16_t r2c0, int16_t r2c1,
+                                       int16_t r2c2, uint8_t out0, uint8_t out1, uint8_t out2, uint8_t in0,
+                                       uint8_t in1, uint8_t in2)
+{
+    const int given[] = {on,   r0c0, r0c1, r0c2, r1c0, r1c1, r1c2, r2c0,
+                         r2c1, r2c2, out0, out1, out2, in0,  in1,  in2};
+    bool expected = true;
+    for (int i = 0; i < 16; i++)
+        expected = expected && given[i] == i + 1;
+    return set_shared(aipp, expected, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPRbuvSwapSwitch(aclmdlAIPP *aipp, int8_t on)
+{
+    return set_shared(aipp, on == 1, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPAxSwapSwitch(aclmdlAIPP *aipp, int8_t on)
+{
+    return set_shared(aipp, on == 0, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPSrcImageSize(aclmdlAIPP *aipp, int32_t width, int32_t height)
+{
+    return set_shared(aipp, width == 9 && height == 1, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPCropParams(aclmdlAIPP *aipp, int8_t on, int32_t x, int32_t y, int32_t width,
+                                        int32_t height, uint64_t image)
+{
+    return set_image(aipp, image, on == 1 && x == 2 && y == 0 && width == 5 && height == 1, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPPaddingParams(aclmdlAIPP *aipp, int8_t on, int32_t top, int32_t bottom,
+                                           int32_t left, int32_t right, uint64_t image)
+{
+    return set_image(aipp, image, on == 1 && top == 21 && bottom == 22 && left == 23 && right == 24,
+                     __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPDtcPixelMean(aclmdlAIPP *aipp, int16_t c0, int16_t c1, int16_t c2, int16_t c3,
+                                          uint64_t image)
+{
+    return set_image(aipp, image, c0 == 31 && c1 == 32 && c2 == 33 && c3 == 34, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPDtcPixelMin(aclmdlAIPP *aipp, float c0, float c1, float c2, float c3,
+                                         uint64_t image)
+{
+    return set_image(aipp, image, c0 == 41.5F && c1 == 42.5F && c2 == 43.5F && c3 == 44.5F, __func__);
+}
+
+EXPORT aclError aclmdlSetAIPPPixelVarReci(aclmdlAIPP *aipp, float c0, float c1, float c2, float c3,
+                                          uint64_t image)
+{
+    return set_image(aipp, image, c0 == -51.5F && c1 == -52.5F && c2 == -53.5F && c3 == -54.5F, __func__);
+}
+
+EXPORT aclError aclmdlSetInputAIPP(uint32_t id, aclmdlDataset *dataset, size_t index, const aclmdlAIPP *aipp)
+{
+    check(kinds[id] == 'a' && index == 2 && dataset->n == 3,
+          "settings that are not given to the hidden input");
+    check(aipp->shared == 5 && aipp->image[0] == 5 && aipp->image[1] == 5, "settings that are incomplete");
+    if (fails("aclmdlSetInputAIPP"))
+        return result(true);
+    dataset->has_aipp = true;
     return 0;
 }
 

@@ -20,7 +20,8 @@ struct fake_acl {
     const char *failed_in;    /**< the function in which a call has failed */
     bool initialised_already; /**< aclInit finds that somebody else was first */
     unsigned inits, finalizes, sets, resets, loads, loads_with_memory;
-    int devices, contexts, streams, models, descriptions, datasets, buffers, memory, pinned; /**< alive */
+    int devices, contexts, streams, models, descriptions, datasets, buffers, memory, pinned,
+        aipps;              /**< alive */
     const void *weights[8]; /**< that models were loaded with */
     char misuse[256];       /**< the first wrong thing that was done */
 };

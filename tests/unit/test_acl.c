@@ -17,6 +17,7 @@
 
 static char directory[] = "/tmp/aispipe-acl-XXXXXX";
 static char model_path[64];
+static char settings_path[64];
 static const struct aispipe_backend *backend;
 static struct fake_acl *(*fake)(void);
 
@@ -54,6 +55,7 @@ static int make_directory(void **state)
     if (!mkdtemp(directory))
         return -1;
     (void)snprintf(model_path, sizeof model_path, "%s/m.om", directory);
+    (void)snprintf(settings_path, sizeof settings_path, "%s/a.config", directory);
     struct aispipe_error error;
     return backend_find("acl", NULL, &backend, &error);
 }
@@ -62,6 +64,7 @@ static int remove_directory(void **state)
 {
     (void)state;
     (void)unlink(model_path);
+    (void)unlink(settings_path);
     return rmdir(directory);
 }
 
@@ -76,6 +79,7 @@ static void write_model(const char *kind)
 
 struct run {
     const struct aispipe_shape *shape;
+    const char *aipp_config;
     size_t given; /* bytes of input 0 in that shape; 0: 72 */
     size_t got;   /* bytes of the output; 0: 14 */
     void *device, *model;
@@ -89,8 +93,10 @@ struct run {
 
 static int open_run(struct run *run, int id, unsigned lanes)
 {
-    struct aispipe_backend_config config = {
-        .device_id = id, .compute_threads = lanes, .log = {.write = log_write, .debug = true}};
+    struct aispipe_backend_config config = {.device_id = id,
+                                            .compute_threads = lanes,
+                                            .aipp_config = run->aipp_config,
+                                            .log = {.write = log_write, .debug = true}};
     int rc = backend->open(&config, &run->device, &run->error);
     if (!rc)
         rc = backend->load(run->device, model_path, &run->model, &run->error);
@@ -189,12 +195,12 @@ static void assert_nothing_left(const char *when)
     if (f->misuse[0])
         fail_msg("%s: %s", when, f->misuse);
     if (f->devices || f->contexts || f->streams || f->models || f->descriptions || f->datasets ||
-        f->buffers || f->memory || f->pinned)
+        f->buffers || f->memory || f->pinned || f->aipps)
         fail_msg(
             "%s: left are %d devices, %d contexts, %d streams, %d models, %d descriptions, %d datasets, %d "
-            "buffers, %d device and %d host allocations",
+            "buffers, %d device and %d host allocations, %d AIPP settings",
             when, f->devices, f->contexts, f->streams, f->models, f->descriptions, f->datasets, f->buffers,
-            f->memory, f->pinned);
+            f->memory, f->pinned, f->aipps);
     if (!f->initialised_already && f->inits != f->finalizes)
         fail_msg("%s: %u aclInit, %u aclFinalize", when, f->inits, f->finalizes);
 }
@@ -374,7 +380,7 @@ static void shapes_that_must_be_chosen_are_listed(void **state)
         {"h", AISPIPE_INVALID, {"2,4; 3,3", "--dymHW", NULL}},
         {"d", AISPIPE_INVALID, {"'image:1,1,2,2;mask:1,5' 'image:2,1,3,3;mask:2,5'", "--dymDims", NULL}},
         {"o", AISPIPE_INVALID, {"image:-1,1,-1,-1;mask:-1,5", "--dymShape", NULL}},
-        {"a", AISPIPE_UNSUPPORTED, {"dynamic AIPP", NULL}},
+        {"a", AISPIPE_INVALID, {"dynamic AIPP", "--aipp_config", NULL}},
         {"c", AISPIPE_UNSUPPORTED, {"scores", "complex64", NULL}},
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
@@ -407,6 +413,27 @@ static void every_kind_of_shape_runs(void **state)
     sweep("h", &(struct run){.shape = &hw, .given = 64, .got = 14}, 100);
     sweep("d", &(struct run){.shape = &dims, .given = 16, .got = 7}, 100);
     sweep("o", &(struct run){.shape = &open, .given = 24, .got = 21}, 100);
+}
+
+/* No two values are the same, so that the library can tell that each arrives where it belongs. */
+static void settings_of_aipp_arrive(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "[aipp_op]\n input_format: YUV400_U8\n src_image_size_w: 9\n src_image_size_h: 1\n csc_switch: 1\n"
+        " matrix_r0c0: 2\n matrix_r0c1: 3\n matrix_r0c2: 4\n matrix_r1c0: 5\n matrix_r1c1: 6\n"
+        " matrix_r1c2: 7\n matrix_r2c0: 8\n matrix_r2c1: 9\n matrix_r2c2: 10\n"
+        " output_bias_0: 11\n output_bias_1: 12\n output_bias_2: 13\n"
+        " input_bias_0: 14\n input_bias_1: 15\n input_bias_2: 16\n rbuv_swap_switch: 1\n"
+        " crop: 1\n load_start_pos_w: 2\n load_start_pos_h: 0\n crop_size_w: 5\n crop_size_h: 1\n"
+        " padding: 1\n padding_size_top: 21\n padding_size_bottom: 22\n padding_size_left: 23\n"
+        " padding_size_right: 24\n mean_chn_0: 31\n mean_chn_1: 32\n mean_chn_2: 33\n mean_chn_3: 34\n"
+        " min_chn_0: 41.5\n min_chn_1: 42.5\n min_chn_2: 43.5\n min_chn_3: 44.5\n"
+        " var_reci_chn_0: -51.5\n var_reci_chn_1: -52.5\n var_reci_chn_2: -53.5\n var_reci_chn_3: -54.5\n";
+    FILE *file = fopen(settings_path, "we");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        fail_msg("%s cannot be written", settings_path);
+    sweep("a", &(struct run){.aipp_config = settings_path, .given = 18, .got = 14}, 100);
 }
 
 static void wrong_shapes_are_refused_with_the_right_ones(void **state)
@@ -587,6 +614,7 @@ int main(void)
         cmocka_unit_test(an_overflow_mode_that_is_not_there_is_no_fault),
         cmocka_unit_test(shapes_that_must_be_chosen_are_listed),
         cmocka_unit_test(every_kind_of_shape_runs),
+        cmocka_unit_test(settings_of_aipp_arrive),
         cmocka_unit_test(wrong_shapes_are_refused_with_the_right_ones),
         cmocka_unit_test(sessions_of_a_process_share_the_runtime),
         cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),

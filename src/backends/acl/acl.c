@@ -95,6 +95,7 @@ static void acl_close(void *opened)
     acl_unwatch_exceptions(device);
     destroy_contexts(device);
     acl_process_leave(device);
+    free(device->aipp_path);
     free(device);
 }
 
@@ -108,6 +109,8 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
     device->id = config->device_id;
     device->lanes = config->compute_threads ? config->compute_threads : 1;
     int rc = read_options(device, config, error);
+    if (!rc)
+        rc = acl_aipp_read(device, config->aipp_config, error);
     if (!rc)
         rc = acl_library_open(&device->acl, &device->log, error);
     if (!rc)
@@ -161,7 +164,7 @@ const struct aispipe_backend backend_acl = {
     .name = "acl",
     .description = "Ascend NPUs, by CANN's AscendCL",
     .model_suffixes = suffixes,
-    .caps = 0,
+    .caps = AISPIPE_CAP_AIPP,
     .list = acl_list,
     .open = acl_open,
     .close = acl_close,

@@ -4,8 +4,8 @@
  * What the files of the AscendCL backend share: acl.c (the table, the device), acl_library.c (finding
  * libascendcl), acl_process.c (what a process may do once only), acl_exception.c (operators that fail),
  * acl_errors.c (codes and the runtime's words), acl_load.c (the copies of a model), acl_model.c (what it
- * takes and gives), acl_gears.c (shapes that are chosen at run time), acl_io.c (memory), acl_lane.c
- * (transfers and execution).
+ * takes and gives), acl_gears.c (shapes that are chosen at run time), acl_aipp.c (images), acl_io.c
+ * (memory), acl_lane.c (transfers and execution).
  *
  * Contexts: each compute lane has one, with a copy of the model loaded in it, because a copy executes once at
  * a time. Everything else (memory, the streams of h2d and d2h) lives in the first one. Device memory belongs
@@ -15,6 +15,7 @@
 #define AISPIPE_BACKENDS_ACL_INTERNAL_H
 
 #include "acl_library.h"
+#include "aipp_config.h"
 #include "aispipe/backend.h"
 
 #include <stdatomic.h>
@@ -28,7 +29,9 @@ struct acl_device {
     int id;
     bool entered;       /**< this device has a part in acl_process */
     bool share_weights; /**< engine option SHARE_WEIGHTS */
-    unsigned lanes;     /**< compute lanes that were announced; ≥ 1 */
+    char *aipp_path;    /**< where `aipp` is from; NULL: no settings for AIPP */
+    struct acl_aipp_config aipp;
+    unsigned lanes; /**< compute lanes that were announced; ≥ 1 */
     unsigned n_contexts;
     aclrtContext *contexts; /**< one per compute lane */
     /** A call has failed: what fails after that, while things are released, is a consequence. */
@@ -69,7 +72,12 @@ struct acl_model {
     size_t n_dims;
     aclmdlIODims *dims;
     size_t gear_input; /**< the hidden input that carries the gear */
-    bool has_aipp;     /**< there is a hidden input for AIPP settings */
+
+    /* Dynamic AIPP. */
+    size_t n_aipp;        /**< hidden inputs for settings */
+    size_t aipp_settings; /**< the hidden input that carries them */
+    size_t aipp_images;   /**< the input they are for */
+    aclmdlAIPP *aipp;     /**< NULL: none */
 
     /* What is chosen. */
     enum aispipe_shape_mode mode;
@@ -146,8 +154,22 @@ void acl_forget_description(struct acl_model *model);
 /** The runtime's dimensions into a description; too many are refused. */
 int acl_take_dims(const struct acl_model *model, const aclmdlIODims *dims, struct aispipe_tensor_desc *desc,
                   struct aispipe_error *error);
-/** Refuses a model with dynamic AIPP, because it has no settings for it. */
-int acl_check_aipp(const struct acl_model *model, struct aispipe_error *error);
+
+/* ---------------------------------------------------------------- acl_aipp.c */
+
+/** Reads --aipp_config; NULL: there is none. The device keeps the path, to be freed. */
+int acl_aipp_read(struct acl_device *device, const char *path, struct aispipe_error *error);
+/**
+ * For a model that has been described: makes the settings, and describes the images if the shape is fixed.
+ * Nothing for a model without dynamic AIPP, but for a warning where there are settings.
+ */
+int acl_aipp_create(struct acl_model *model, struct aispipe_error *error);
+/** Allowed without any. */
+void acl_aipp_destroy(struct acl_model *model);
+/** In the chosen shape: describes the images that are fed, and sets the size of their buffer. */
+int acl_aipp_describe(struct acl_model *model, struct aispipe_error *error);
+/** Gives a dataset of inputs, which has its buffers, the settings. */
+int acl_aipp_attach(const struct acl_model *model, aclmdlDataset *dataset, struct aispipe_error *error);
 
 /* ---------------------------------------------------------------- acl_gears.c, acl_shape.c */
 

@@ -118,7 +118,7 @@ static int fill(struct acl_model *model, struct acl_io *own, struct aispipe_erro
     rc = acl_expect(device, own->input && own->output, error, "aclmdlCreateDataset gave nothing");
     for (size_t i = 0; !rc && i < model->n_inputs + model->n_outputs; i++)
         rc = add_buffer(model, own, i, error);
-    return rc;
+    return rc ? rc : acl_aipp_attach(model, own->input, error);
 }
 
 int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error)

@@ -59,7 +59,21 @@
     X(aclCreateDataBuffer)            \
     X(aclDestroyDataBuffer)           \
     X(aclUpdateDataBuffer)            \
-    X(aclmdlExecute)
+    X(aclmdlExecute)                  \
+    X(aclmdlGetAippType)              \
+    X(aclmdlCreateAIPP)               \
+    X(aclmdlDestroyAIPP)              \
+    X(aclmdlSetAIPPInputFormat)       \
+    X(aclmdlSetAIPPCscParams)         \
+    X(aclmdlSetAIPPRbuvSwapSwitch)    \
+    X(aclmdlSetAIPPAxSwapSwitch)      \
+    X(aclmdlSetAIPPSrcImageSize)      \
+    X(aclmdlSetAIPPCropParams)        \
+    X(aclmdlSetAIPPPaddingParams)     \
+    X(aclmdlSetAIPPDtcPixelMean)      \
+    X(aclmdlSetAIPPDtcPixelMin)       \
+    X(aclmdlSetAIPPPixelVarReci)      \
+    X(aclmdlSetInputAIPP)
 
 /** What older releases of CANN lack: the pointer is then NULL, and one warning says what is done without. */
 #define ACL_OPTIONAL(X)                                                      \

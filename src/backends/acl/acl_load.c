@@ -115,6 +115,8 @@ int acl_load(void *opened, const char *path, void **result, struct aispipe_error
                          : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a model");
     if (!rc)
         rc = acl_describe_model(model, error);
+    if (!rc)
+        rc = acl_aipp_create(model, error);
     if (rc) {
         acl_unload(model);
         return rc;
@@ -148,6 +150,7 @@ static void free_memory(struct acl_model *model)
 void acl_unload(void *loaded)
 {
     struct acl_model *model = loaded;
+    acl_aipp_destroy(model);
     unload_copies(model);
     acl_forget_description(model);
     free_memory(model);

@@ -163,12 +163,14 @@ static int describe_tensor(struct acl_model *model, const struct told *told, str
 /* Inputs that carry settings, not data. They have a buffer and nothing else. */
 static bool note_hidden(struct acl_model *model, const char *name, size_t index)
 {
-    if (strcmp(name, ACL_DYNAMIC_TENSOR_NAME) == 0)
+    if (strcmp(name, ACL_DYNAMIC_TENSOR_NAME) == 0) {
         model->gear_input = index;
-    else if (strcmp(name, ACL_DYNAMIC_AIPP_NAME) == 0)
-        model->has_aipp = true;
-    else
+        return true;
+    }
+    if (strcmp(name, ACL_DYNAMIC_AIPP_NAME) != 0)
         return false;
+    model->aipp_settings = index;
+    model->n_aipp++;
     return true;
 }
 
@@ -218,16 +220,6 @@ static int count_ports(struct acl_model *model, struct aispipe_error *error)
     model->desc.inputs = model->tensors;
     model->desc.outputs = model->tensors + model->n_inputs;
     return 0;
-}
-
-int acl_check_aipp(const struct acl_model *model, struct aispipe_error *error)
-{
-    if (!model->has_aipp)
-        return 0;
-    return aispipe_fail(
-        error, AISPIPE_UNSUPPORTED,
-        "model '%s' has dynamic AIPP, which this version cannot set; convert it with static AIPP",
-        model->path);
 }
 
 int acl_describe_model(struct acl_model *model, struct aispipe_error *error)

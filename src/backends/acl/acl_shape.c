@@ -29,7 +29,8 @@ static int scale_inputs(struct acl_model *model, uint64_t chosen, uint64_t large
 {
     for (size_t i = 0; i < model->n_inputs; i++) {
         int shown = model->ports[i].shown;
-        if (shown < 0 || !is_open(&model->declared[shown]))
+        bool images = model->aipp && i == model->aipp_images;
+        if (shown < 0 || images || !is_open(&model->declared[shown]))
             continue;
         size_t bytes = model->ports[i].reported;
         if (__builtin_mul_overflow(bytes, (size_t)chosen, &bytes) || bytes % largest)
@@ -223,9 +224,7 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     (void)snprintf(given, sizeof given, "%s: ", shape_option(shape->mode));
     if (shape->mode != acl_shape_mode(model) || shape->mode == AISPIPE_SHAPE_STATIC)
         return acl_refuse_shape(model, given, error);
-    int rc = acl_check_aipp(model, error);
-    if (!rc && shape->mode == AISPIPE_SHAPE_SHAPE)
-        rc = check_calls(model, error);
+    int rc = shape->mode == AISPIPE_SHAPE_SHAPE ? check_calls(model, error) : 0;
     if (!rc && shape->n_each)
         return acl_set_each(model, shape, error);
     if (!rc && shape->mode == AISPIPE_SHAPE_BATCH)
@@ -242,7 +241,8 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     model->mode = shape->mode;
     if (shape->mode == AISPIPE_SHAPE_SHAPE)
         return acl_set_open_outputs(model, shape, error);
-    return acl_probe_outputs(model, error);
+    rc = acl_aipp_describe(model, error);
+    return rc ? rc : acl_probe_outputs(model, error);
 }
 
 int acl_check_ready(const void *loaded, struct aispipe_error *error)
@@ -250,7 +250,7 @@ int acl_check_ready(const void *loaded, struct aispipe_error *error)
     const struct acl_model *model = loaded;
     if (acl_shape_mode(model) != AISPIPE_SHAPE_STATIC)
         return acl_refuse_shape(model, "", error);
-    return acl_check_aipp(model, error);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- around an execution */
