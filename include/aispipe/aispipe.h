@@ -170,6 +170,10 @@ struct aispipe_session_options {
     bool shape_later;
     bool profile; /**< measure the layers: aispipe_session_save_profile will be called */
     bool dump;    /**< aispipe_session_dump will be called: refused at once where it cannot be */
+    /** Ascend: acl.json, with which the device runtime is started, once for the whole process: a session that
+     * wants another one than is in use is refused. NULL: none, or the one in use. Other backends refuse it.
+     */
+    const char *acl_json;
     struct aispipe_log log;
 };
 

@@ -28,6 +28,8 @@
 enum aispipe_backend_caps {
     /** Device memory is host memory: h2d and d2h are NULL and the stages hand the batch on untouched. */
     AISPIPE_CAP_HOST_MEMORY = 1u << 0,
+    /** `open` hands acl_json to the device runtime. */
+    AISPIPE_CAP_ACL_JSON = 1u << 1,
 };
 
 /** What a backend is opened with. Borrowed for the length of `open`. */
@@ -39,6 +41,7 @@ struct aispipe_backend_config {
     unsigned compute_threads; /**< compute lanes that will exist; ≥ 1 */
     bool profile;             /**< save_profile will be called */
     bool dump;                /**< dump will be called: `load` refuses a model with which it cannot work */
+    const char *acl_json;     /**< NULL: none; only with AISPIPE_CAP_ACL_JSON */
     struct aispipe_log log;   /**< may be kept */
 };
 

@@ -51,6 +51,7 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .shape_later = job->shape_later || each_has_shape(o),
         .profile = o->profiler,
         .dump = o->dump,
+        .acl_json = o->acl_json,
         .log = job->log,
     };
     return aispipe_session_open(o->model, &session, &job->session, error);

@@ -26,9 +26,10 @@ struct acl_device {
     struct acl_library acl;
     struct aispipe_log log;
     int id;
-    bool entered;       /**< this device has a part in acl_process */
-    bool share_weights; /**< engine option SHARE_WEIGHTS */
-    unsigned lanes;     /**< compute lanes that were announced; ≥ 1 */
+    bool entered;         /**< this device has a part in acl_process */
+    bool share_weights;   /**< engine option SHARE_WEIGHTS */
+    const char *acl_json; /**< for aclInit; NULL: none, and after open */
+    unsigned lanes;       /**< compute lanes that were announced; ≥ 1 */
     unsigned n_contexts;
     aclrtContext *contexts; /**< one per compute lane */
     /** A call has failed: what fails after that, while things are released, is a consequence. */
