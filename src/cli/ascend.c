@@ -17,8 +17,9 @@ bool ascend_meant(const struct options *options)
 {
     const struct aispipe_backend *backend;
     struct aispipe_error ignored; /* the session says it again */
-    return backend_find(options->backend, options->model, &backend, &ignored) == 0 &&
-           strcmp(backend->name, "acl") == 0;
+    if (strcmp(options->backend, "auto") != 0)
+        return strcmp(options->backend, "acl") == 0;
+    return backend_find(NULL, options->model, &backend, &ignored) == 0 && strcmp(backend->name, "acl") == 0;
 }
 
 /* ------------------------------------------------------------------ below msprof */
@@ -127,9 +128,13 @@ static int make_file(struct options *options, struct ascend *ascend, struct aisp
 int ascend_prepare(struct options *options, struct console *console, int argc, char *const *argv,
                    struct ascend *ascend, struct aispipe_error *error)
 {
+    const struct aispipe_backend *backend;
     *ascend = (struct ascend){.ended = false};
     if (!ascend_meant(options))
         return 0;
+    int rc = backend_find(options->backend, options->model, &backend, error);
+    if (rc) /* a model of another kind: no file and no msprof for it */
+        return rc;
     if (options->acl_json_path)
         return use_file(options, console, argc, argv, ascend, error);
     if (!options->profiler && !options->dump)
@@ -138,6 +143,6 @@ int ascend_prepare(struct options *options, struct console *console, int argc, c
         return make_file(options, ascend, error);
     char results[PATH_MAX];
     (void)snprintf(results, sizeof results, "%.*s/profiler", PATH_MAX - 16, options->output);
-    int rc = output_dir_make_all(results, error);
+    rc = output_dir_make_all(results, error);
     return rc ? rc : start_msprof(options, NULL, console, argc, argv, ascend, error);
 }

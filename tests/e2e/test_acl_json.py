@@ -303,6 +303,15 @@ def test_other_backends_refuse(tmp_path, device, onnx_model, option):
     assert not device.counts.exists()
 
 
+def test_model_of_another_kind(tmp_path, device, onnx_model, msprof):
+    """--backend chooses the device, but not this model: nothing is started and nothing made for it."""
+    _, onnx = onnx_model(models.sum_and_product)
+    command = ["--model", onnx, "--backend", "acl", "--output", tmp_path / "out", "--profiler_rename", "1"]
+    for flag in ("--profiler", "--dump"):
+        assert_one_error(device.run(*command, flag, "1", status=None, env=msprof.environment), 2, "acl", onnx.name)
+    assert msprof.starts == [] and not (tmp_path / "out").exists() and not device.counts.exists()
+
+
 def test_output_is_needed(device, om):
     for flag in ("--profiler", "--dump"):
         assert_one_error(device.run("--model", om, flag, "1", status=None), 2, flag, "--output")
