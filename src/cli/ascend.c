@@ -55,7 +55,8 @@ static int run_below_msprof(const struct options *options, struct console *conso
     struct aispipe_log log = console_log(console, options->debug);
     struct aispipe_error error;
     struct process_end end;
-    char results[PATH_MAX], words[64];
+    char results[PATH_MAX];
+    char words[64];
     log_line(&log, AISPIPE_LOG_INFO, "the run takes place below msprof");
     int rc = msprof_run(command, results, sizeof results, &end, &error);
     if (!rc && (end.status || end.signal))
