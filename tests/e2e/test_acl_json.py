@@ -83,9 +83,12 @@ def test_nothing_is_given_without_them(device, om):
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_dump(tmp_path, device, om, relative):
+def test_dump(tmp_path, device, om, msprof, relative):
+    """By the runtime, also where there is a profiler."""
     output = "out/er" if relative else tmp_path / "out" / "er"
-    device.run("--model", om, "--output", output, "--output_dirname", "r", "--dump", "1", cwd=tmp_path)
+    command = ["--model", om, "--output", output, "--output_dirname", "r", "--dump", "1"]
+    device.run(*command, cwd=tmp_path, env=msprof.environment)
+    assert msprof.starts == []
     assert device.given() == [f"{output}/acl.json"]
     made = tmp_path / "out" / "er" / "acl.json"
     wanted = {"dump_path": str(tmp_path / "out/er/dump"), "dump_mode": "all", "dump_list": [{"model_name": "net.v1"}]}
