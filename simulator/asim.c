@@ -182,6 +182,14 @@ void asim_report(const char *what, const char *text)
         append(sim.settings.report, line, strlen(line));
 }
 
+void asim_write_init(const char *configuration)
+{
+    if (!*sim.settings.init)
+        return;
+    append(sim.settings.init, configuration, strlen(configuration));
+    append(sim.settings.init, "\n", 1);
+}
+
 void asim_write_calls(void)
 {
     if (!*sim.settings.calls)

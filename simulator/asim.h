@@ -85,6 +85,14 @@ void asim_report(const char *what, const char *text);
 void asim_report_open(void);
 /** Writes the count of every call, where the settings ask for it. */
 void asim_write_calls(void);
+/** Writes what aclInit was given, where the settings ask for it. */
+void asim_write_init(const char *configuration);
+
+/* ---------------------------------------------------------------- configuration.c */
+
+/** Reads acl.json, the file of aclInit, and refuses what a runtime could not follow. Returns the call's code.
+ */
+int asim_check_configuration(const char *path);
 
 /* ---------------------------------------------------------------- objects */
 

@@ -268,12 +268,11 @@ aclError aclInit(const char *configPath)
         return asim_leave(asim_misuse(ACL_ERROR_REPEAT_INITIALIZE, "called twice in one process%s",
                                       sim.finalised ? " (aclFinalize does not make it new)" : ""));
     if (configPath && *configPath) {
-        FILE *file = fopen(configPath, "re");
-        if (!file)
-            return asim_leave(
-                asim_refuse(ACL_ERROR_INVALID_FILE, "configuration '%s' cannot be opened", configPath));
-        (void)fclose(file);
+        code = asim_check_configuration(configPath);
+        if (code)
+            return asim_leave(code);
     }
+    asim_write_init(configPath ? configPath : "");
     sim.initialised = true;
     return asim_leave(0);
 }

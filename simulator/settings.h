@@ -32,6 +32,7 @@ struct asim_settings {
     struct asim_fault faults[SIM_MOST_FAULTS];
     char report[1024];
     char calls[1024];
+    char init[1024]; /**< file that gets what aclInit was given */
 };
 
 /** Fills `settings`. Not 0: `reason` says what is wrong with which setting. */

@@ -20,8 +20,13 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
         .profile = options->profile,
         .dump = options->dump,
         .aipp_config = options->aipp_config,
+        .acl_json = options->acl_json,
         .log = options->log,
     };
+    if (options->acl_json && !(session->backend->caps & AISPIPE_CAP_ACL_JSON))
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
+                            "backend '%s' takes no acl.json ('%s'); only Ascend devices do",
+                            session->backend->name, options->acl_json);
     if ((options->profile && !session->backend->save_profile) || (options->dump && !session->backend->dump))
         return aispipe_fail(error, AISPIPE_UNSUPPORTED, "backend '%s' cannot %s the layers of a model",
                             session->backend->name, options->profile ? "profile" : "dump");

@@ -173,6 +173,10 @@ struct aispipe_session_options {
     /** File with the settings of dynamic AIPP; NULL: none. Models without dynamic AIPP need none, with a
      * warning if there is one; backends other than acl refuse it. */
     const char *aipp_config;
+    /** Ascend: acl.json, with which the device runtime is started, once for the whole process: a session that
+     * wants another one than is in use is refused. NULL: none, or the one in use. Other backends refuse it.
+     */
+    const char *acl_json;
     struct aispipe_log log;
 };
 

@@ -30,6 +30,8 @@ enum aispipe_backend_caps {
     AISPIPE_CAP_HOST_MEMORY = 1u << 0,
     /** `aipp_config` is understood. */
     AISPIPE_CAP_AIPP = 1u << 1,
+    /** `open` hands acl_json to the device runtime. */
+    AISPIPE_CAP_ACL_JSON = 1u << 2,
 };
 
 /** What a backend is opened with. Borrowed for the length of `open`. */
@@ -42,6 +44,7 @@ struct aispipe_backend_config {
     bool profile;             /**< save_profile will be called */
     bool dump;                /**< dump will be called: `load` refuses a model with which it cannot work */
     const char *aipp_config;  /**< NULL without AISPIPE_CAP_AIPP, and where there is none */
+    const char *acl_json;     /**< NULL: none; only with AISPIPE_CAP_ACL_JSON */
     struct aispipe_log log;   /**< may be kept */
 };
 

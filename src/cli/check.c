@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/check.h"
 
+#include "cli/ascend.h"
 #include "cli/check_shape.h"
 #include "cli/options_table.h"
 #include "log.h"
@@ -336,6 +337,21 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
     return 0;
 }
 
+/* What was typed for a device that has no use for it would go unheard. */
+static int check_ascend(const struct options *options, const char *const *seen, struct aispipe_error *error)
+{
+    const char *given = options->acl_json_path ? "acl_json_path" : NULL;
+    for (size_t i = 0; i < option_count && !given; i++)
+        if (seen[i] && strcmp(option_table[i].name, "profiler_rename") == 0)
+            given = option_table[i].name;
+    if (!given || ascend_meant(options))
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "option --%s: it is for Ascend devices, and neither the model's name nor --backend "
+                        "chooses one; leave it out",
+                        given);
+}
+
 int check_options(const struct options *options, const char *const *seen, const struct aispipe_log *log,
                   struct aispipe_error *error)
 {
@@ -355,6 +371,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_energy(options, error);
     if (!status)
         status = check_trtexec(options, error);
+    if (!status)
+        status = check_ascend(options, seen, error);
     if (!status)
         status = check_model(options->model, log, error);
     if (!status && options->input)

@@ -52,6 +52,7 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .profile = o->profiler,
         .dump = o->dump,
         .aipp_config = o->aipp_config,
+        .acl_json = o->acl_json,
         .log = job->log,
     };
     return aispipe_session_open(o->model, &session, &job->session, error);

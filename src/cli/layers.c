@@ -10,24 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Makes a directory and those above it. 0 or an errno. */
-static int make_directories(char *path)
-{
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash)
-            *slash = '\0';
-        int reason = mkdir(path, 0750) ? errno : 0;
-        if (slash)
-            *slash = '/';
-        /* What exists may also be refused for other reasons first: a read-only file system. */
-        struct stat info;
-        if (reason && reason != EEXIST && (stat(path, &info) || !S_ISDIR(info.st_mode)))
-            return reason;
-        if (!slash)
-            return stat(path, &info) ? errno : S_ISDIR(info.st_mode) ? 0 : ENOTDIR;
-    }
-}
-
 /* The run's directory is `<output>/<name>`: `<output>/<kind>/<name>` is made beside it. */
 static int make_place(const struct options *options, const struct output_dir *run, const char *kind,
                       char place[PATH_MAX], struct aispipe_error *error)
@@ -40,10 +22,7 @@ static int make_place(const struct options *options, const struct output_dir *ru
     int n = snprintf(place, PATH_MAX, "%.*s/%s/%s", (int)length, options->output, kind, name);
     if (n < 0 || n >= PATH_MAX)
         return aispipe_fail(error, AISPIPE_INVALID, "--output: the path of '%s' in it is too long", kind);
-    int reason = make_directories(place);
-    return reason ? aispipe_fail(error, AISPIPE_IO, "cannot make the directory '%s': %s", place,
-                                 strerror(reason))
-                  : 0;
+    return output_dir_make_all(place, error);
 }
 
 /* Removes `<output>/<kind>/<name>`, and `<kind>` if nothing else is in it. */

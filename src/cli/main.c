@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/ascend.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/msprof.h"
@@ -35,6 +36,33 @@ static int finish_stdout(const struct console *console, int status)
     return status;
 }
 
+static int run(struct options *options, struct console *console, int argc, char *const *argv)
+{
+    struct ascend ascend;
+    struct aispipe_error error;
+    if (ascend_prepare(options, console, argc, argv, &ascend, &error)) {
+        console_error(console, error.message);
+        return EXIT_REFUSED;
+    }
+    if (ascend.ended)
+        return ascend.status;
+    raise_descriptor_limit();
+    return run_command(options, console, argc, argv);
+}
+
+static int act(struct options *options, struct console *console, int argc, char *const *argv)
+{
+    if (options->help)
+        help_print(stdout);
+    else if (options->version)
+        help_version(stdout);
+    else if (trtexec_wanted(options))
+        return trtexec_command(options, console, argc, argv);
+    else
+        return run(options, console, argc, argv);
+    return EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     struct console console = {0};
@@ -52,17 +80,7 @@ int main(int argc, char **argv)
         console_error(&console, error.message);
         return EXIT_REFUSED;
     }
-    int status = EXIT_DONE;
-    if (options.help) {
-        help_print(stdout);
-    } else if (options.version) {
-        help_version(stdout);
-    } else if (trtexec_wanted(&options)) {
-        status = trtexec_command(&options, &console, argc, argv);
-    } else {
-        raise_descriptor_limit();
-        status = run_command(&options, &console, argc, argv);
-    }
+    int status = act(&options, &console, argc, argv);
     options_free(&options);
     return finish_stdout(&console, status);
 }

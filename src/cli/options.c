@@ -415,7 +415,8 @@ const struct option_spec option_table[] = {
      .needs_output = true,
      .metavar = "BOOL",
      .help = "Writes the mean time of each layer below DIR/profiler, as JSON and as a trace for Chrome's and "
-             "Perfetto's viewers. Needs --output; not with --dump.",
+             "Perfetto's viewers. On Ascend: runs below the vendor's msprof where it is installed, otherwise "
+             "lets the device runtime profile. Needs --output; not with --dump.",
      .offset = FIELD(bool, profiler)},
     {.name = "dump",
      .kind = OPTION_BOOL,
@@ -423,9 +424,27 @@ const struct option_spec option_table[] = {
      .needs_output = true,
      .metavar = "BOOL",
      .help =
-         "Writes every layer's output for the first batch below DIR/dump, as NumPy arrays. Needs --output "
-         "and an .onnx model; not with --profiler.",
+         "Writes every layer's output for the first batch below DIR/dump, as NumPy arrays; of .onnx models. "
+         "On Ascend the device runtime dumps there, in its own format, inputs and outputs of every layer. "
+         "Needs --output; not with --profiler.",
      .offset = FIELD(bool, dump)},
+    {.name = "profiler_rename",
+     .kind = OPTION_BOOL,
+     .group = GROUP_DIAGNOSIS,
+     .metavar = "BOOL",
+     .initial = 1,
+     .help = "Ascend: puts the model's name into the names of the tables that msprof makes for --profiler.",
+     .offset = FIELD(bool, profiler_rename)},
+    {.name = "acl_json_path",
+     .aliases = {"-acl"},
+     .kind = OPTION_FILE,
+     .group = GROUP_DIAGNOSIS,
+     .metavar = "FILE",
+     .default_words = "none",
+     .help =
+         "Ascend: starts the device runtime with this acl.json (at most 8 KiB) instead of one made for "
+         "--profiler or --dump. What it says about profiling is handed to msprof where that is installed.",
+     .offset = FIELD(const char *, acl_json_path)},
     {.name = "progress",
      .kind = OPTION_CHOICE,
      .group = GROUP_DIAGNOSIS,

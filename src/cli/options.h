@@ -38,6 +38,9 @@ struct options {
     bool perf;
     bool profiler;
     bool dump;
+    bool profiler_rename;
+    const char *acl_json_path; /**< NULL: none */
+    const char *acl_json;      /**< what the device runtime is started with; set by ascend_prepare */
     bool energy_consumption;
     struct number_list npu_id; /**< never empty */
     uint64_t loop;

@@ -176,3 +176,31 @@ void output_dir_remove_if_empty(const struct output_dir *directory)
         path[length ? --length : 0] = '\0';
     }
 }
+
+/* 0 or an errno. */
+static int make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = '\0';
+        int reason = make_one(path);
+        /* What exists may also be refused for other reasons first: a read-only file system. */
+        if (reason && reason != EEXIST && look_for_directory(path))
+            return reason;
+        if (!slash)
+            return look_for_directory(path);
+        *slash = '/';
+    }
+}
+
+int output_dir_make_all(const char *path, struct aispipe_error *error)
+{
+    char copy[PATH_MAX];
+    int n = snprintf(copy, sizeof copy, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof copy)
+        return too_long(path, error);
+    int reason = make_directories(copy);
+    return reason
+               ? aispipe_fail(error, AISPIPE_IO, "cannot make the directory '%s': %s", path, strerror(reason))
+               : 0;
+}

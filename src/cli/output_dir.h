@@ -22,6 +22,8 @@ struct output_dir {
  */
 int output_dir_make(struct output_dir *directory, const char *output, const char *dirname,
                     struct aispipe_error *error);
+/** Makes a directory that is not one run's own, and what is missing on the way to it, mode 0750. */
+int output_dir_make_all(const char *path, struct aispipe_error *error);
 /** Removes again what was made, as far as it is empty. A zeroed directory is allowed. */
 void output_dir_remove_if_empty(const struct output_dir *directory);
 

@@ -82,8 +82,8 @@ static void check(bool right, const char *what)
 
 EXPORT aclError aclInit(const char *path)
 {
-    (void)path;
     bool failed = fails("aclInit");
+    (void)snprintf(state.given, sizeof state.given, "%s", path ? path : "(null)");
     if (!failed && state.initialised_already)
         return ACL_ERROR_REPEAT_INITIALIZE;
     state.inits += !failed;

@@ -19,6 +19,7 @@ struct fake_acl {
     int code;                 /**< 0 counts as 500000 */
     const char *failed_in;    /**< the function in which a call has failed */
     bool initialised_already; /**< aclInit finds that somebody else was first */
+    char given[256];          /**< what aclInit was given */
     unsigned inits, finalizes, sets, resets, loads, loads_with_memory;
     int devices, contexts, streams, models, descriptions, datasets, buffers, memory, pinned,
         aipps;              /**< alive */

@@ -523,6 +523,67 @@ static void a_runtime_of_the_program_around_is_left_to_it(void **state)
     assert_int_equal(fake()->finalizes, 0);
 }
 
+static int open_with(void **device, const char *acl_json, struct aispipe_error *error)
+{
+    struct aispipe_backend_config config = {.acl_json = acl_json, .compute_threads = 1};
+    return backend->open(&config, device, error);
+}
+
+static void the_runtime_hears_of_one_file(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    struct aispipe_error error;
+    void *devices[3];
+    char path[] = "a.json"; /* not the caller's memory that is compared with later */
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(open_with(&devices[0], path, &error), 0);
+        path[0] = 'b';
+        assert_string_equal(fake()->given, "a.json");
+        assert_int_equal(open_with(&devices[1], "a.json", &error), 0);
+        assert_int_equal(open_with(&devices[2], NULL, &error), 0);
+        for (int i = 1; i < 3; i++)
+            backend->close(devices[i]);
+        assert_int_equal(open_with(&devices[1], path, &error), AISPIPE_INVALID);
+        assert_non_null(strstr(error.message, "'b.json'"));
+        assert_non_null(strstr(error.message, "'a.json'"));
+        assert_null(devices[1]);
+        backend->close(devices[0]);
+        path[0] = 'a';
+    }
+    assert_int_equal(open_with(&devices[0], NULL, &error), 0);
+    assert_string_equal(fake()->given, "");
+    assert_int_equal(open_with(&devices[1], "a.json", &error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "'a.json'"));
+    assert_non_null(strstr(error.message, "started with none"));
+    backend->close(devices[0]);
+    assert_nothing_left("after files that contradict each other");
+    fake()->initialised_already = true;
+    assert_int_equal(open_with(&devices[0], "a.json", &error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "the program itself"));
+    assert_int_equal(open_with(&devices[0], NULL, &error), 0);
+    backend->close(devices[0]);
+    assert_nothing_left("after a runtime of the program's own");
+}
+
+/* The runtime's word about the file is a word about the command line; about anything else, it is not. */
+static void a_bad_file_is_no_fault(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    struct aispipe_error error;
+    static const int codes[] = {100003, 100006, 100009, 100010, 500000};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        void *device;
+        fake()->fail_in = "aclInit";
+        fake()->code = codes[i];
+        assert_int_equal(open_with(&device, "a.json", &error), i < 4 ? AISPIPE_INVALID : AISPIPE_FAULT);
+        assert_non_null(strstr(error.message, "aclInit with 'a.json'"));
+        assert_null(device);
+    }
+    assert_nothing_left("after an aclInit that failed");
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -618,6 +679,8 @@ int main(void)
         cmocka_unit_test(wrong_shapes_are_refused_with_the_right_ones),
         cmocka_unit_test(sessions_of_a_process_share_the_runtime),
         cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),
+        cmocka_unit_test(the_runtime_hears_of_one_file),
+        cmocka_unit_test(a_bad_file_is_no_fault),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(devices_are_listed_without_being_opened),
         cmocka_unit_test(a_library_that_is_none_is_named),

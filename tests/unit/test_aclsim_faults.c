@@ -85,6 +85,55 @@ static void test_settings_file(void **state)
     aclsim_set("CONFIG", NULL);
 }
 
+/* The file of aclInit: a refused one starts nothing, so that the next may. */
+static void test_configuration(void **state)
+{
+    static const struct {
+        const char *text;
+        int code;
+        const char *key;
+    } bad[] = {
+        {"{", ACL_ERROR_PARSE_FILE, "no JSON"},
+        {"[1]", ACL_ERROR_PARSE_FILE, "no JSON"},
+        {"{\"dump\": {}}", ACL_ERROR_INVALID_DUMP_CONFIG, "dump_path"},
+        {"{\"dump\": {\"dump_path\": \"/none/such\"}}", ACL_ERROR_INVALID_DUMP_CONFIG, "dump_path"},
+        {"{\"dump\": {\"dump_path\": \"/\", \"dump_mode\": \"in\"}}", ACL_ERROR_INVALID_DUMP_CONFIG,
+         "dump_mode"},
+        {"{\"dump\": {\"dump_path\": \"/\", \"dump_list\": []}}", ACL_ERROR_INVALID_DUMP_CONFIG, "dump_list"},
+        {"{\"dump\": {\"dump_path\": \"/\", \"dump_list\": [{}]}}", ACL_ERROR_INVALID_DUMP_CONFIG,
+         "model_name"},
+        {"{\"profiler\": {}}", ACL_ERROR_INVALID_PROFILING_CONFIG, "switch"},
+        {"{\"profiler\": {\"switch\": \"on\", \"output\": \"/none/such\"}}",
+         ACL_ERROR_INVALID_PROFILING_CONFIG, "output"},
+    };
+    static const char good[] = "{\"dump\": {\"dump_path\": \"/\", \"dump_list\": [{\"model_name\": \"m\"}]}, "
+                               "\"profiler\": {\"switch\": \"on\", \"output\": \"/\"}}";
+    char path[PATH_MAX], text[PATH_MAX + 16] = "", wanted[PATH_MAX + 16];
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s", temp_path(&dir, "acl.json"));
+    aclsim_set("INIT", temp_path(&dir, "init"));
+    aclsim_load();
+    REFUSED(aclInit(path), ACL_ERROR_INVALID_FILE, "cannot be opened");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        temp_write(&dir, "acl.json", bad[i].text, strlen(bad[i].text));
+        REFUSED(aclInit(path), bad[i].code, bad[i].key);
+    }
+    temp_write(&dir, "acl.json", good, strlen(good));
+    GOOD(aclInit(path));
+    GOOD(aclFinalize());
+    aclsim_unload();
+    assert_string_equal(aclsim_report(), "");
+    FILE *file = fopen(temp_path(&dir, "init"), "re");
+    assert_non_null(file);
+    if (file) {
+        assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+        (void)fclose(file);
+    }
+    (void)snprintf(wanted, sizeof wanted, "%s\n", path);
+    assert_string_equal(text, wanted);
+    aclsim_set("INIT", NULL);
+}
+
 /* ---------------------------------------------------------------- an operator that fails */
 
 static struct {
@@ -196,10 +245,15 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nth_call_fails),         cmocka_unit_test(test_start_fails),
-        cmocka_unit_test(test_wrong_settings),         cmocka_unit_test(test_settings_file),
-        cmocka_unit_test(test_operator_fails),         cmocka_unit_test(test_operator_fails_later),
-        cmocka_unit_test(test_failed_wait_has_waited), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_nth_call_fails),
+        cmocka_unit_test(test_start_fails),
+        cmocka_unit_test(test_wrong_settings),
+        cmocka_unit_test(test_settings_file),
+        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_operator_fails),
+        cmocka_unit_test(test_operator_fails_later),
+        cmocka_unit_test(test_failed_wait_has_waited),
+        cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, aclsim_setup, aclsim_teardown);
 }

@@ -181,6 +181,14 @@ static void shapes_are_refused_where_models_are_fixed(void **state)
     aispipe_session_close(session);
 }
 
+static void a_file_for_ascend_is_refused(void **state)
+{
+    (void)state;
+    struct lines lines;
+    const struct aispipe_session_options options = {.acl_json = "a.json"};
+    refused(good, options, AISPIPE_UNSUPPORTED, "backend 'sim' takes no acl.json ('a.json')", &lines);
+}
+
 static void the_backend_may_be_named(void **state)
 {
     (void)state;
@@ -214,6 +222,7 @@ int main(void)
         cmocka_unit_test(the_backend_may_be_named),
         cmocka_unit_test(sessions_do_not_see_each_other),
         cmocka_unit_test(shapes_are_refused_where_models_are_fixed),
+        cmocka_unit_test(a_file_for_ascend_is_refused),
     };
     return cmocka_run_group_tests(tests, make_models, remove_models);
 }

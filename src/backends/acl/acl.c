@@ -107,6 +107,7 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a device");
     device->log = config->log;
     device->id = config->device_id;
+    device->acl_json = config->acl_json;
     device->lanes = config->compute_threads ? config->compute_threads : 1;
     int rc = read_options(device, config, error);
     if (!rc)
@@ -125,6 +126,7 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
         acl_close(device);
         return rc;
     }
+    device->acl_json = NULL; /* the caller's */
     log_versions(device);
     *result = device;
     return 0;
@@ -164,7 +166,7 @@ const struct aispipe_backend backend_acl = {
     .name = "acl",
     .description = "Ascend NPUs, by CANN's AscendCL",
     .model_suffixes = suffixes,
-    .caps = AISPIPE_CAP_AIPP,
+    .caps = AISPIPE_CAP_AIPP | AISPIPE_CAP_ACL_JSON,
     .list = acl_list,
     .open = acl_open,
     .close = acl_close,

@@ -31,7 +31,8 @@ struct acl_device {
     bool share_weights; /**< engine option SHARE_WEIGHTS */
     char *aipp_path;    /**< where `aipp` is from; NULL: no settings for AIPP */
     struct acl_aipp_config aipp;
-    unsigned lanes; /**< compute lanes that were announced; ≥ 1 */
+    unsigned lanes;       /**< compute lanes that were announced; ≥ 1 */
+    const char *acl_json; /**< for aclInit; NULL: none, and after open */
     unsigned n_contexts;
     aclrtContext *contexts; /**< one per compute lane */
     /** A call has failed: what fails after that, while things are released, is a consequence. */

@@ -7,25 +7,58 @@
  */
 #include "acl_internal.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct {
     pthread_mutex_t mutex;
     unsigned users;
     unsigned device_users[ACL_MAX_DEVICE + 1];
     bool ours; /* aclInit was called here; otherwise the program around us did, and finalises it itself */
+    char acl_json[PATH_MAX]; /* what aclInit was given here; "": nothing */
 } process = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* aclInit hears of the file once: who comes later gets what is there. */
+static int check_same_file(const char *wanted, struct aispipe_error *error)
+{
+    if (!wanted || (process.ours && strcmp(wanted, process.acl_json) == 0))
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "acl.json '%s' cannot be used: the device runtime of this process was started with %s%s%s, and it "
+        "reads such a file only then; use one file for all sessions",
+        wanted, process.ours && *process.acl_json ? "'" : "",
+        !process.ours       ? "whatever the program itself gave it"
+        : *process.acl_json ? process.acl_json
+                            : "none",
+        process.ours && *process.acl_json ? "'" : "");
+}
+
+static bool blames_file(aclError code)
+{
+    return code == ACL_ERROR_INVALID_FILE || code == ACL_ERROR_PARSE_FILE ||
+           code == ACL_ERROR_INVALID_DUMP_CONFIG || code == ACL_ERROR_INVALID_PROFILING_CONFIG;
+}
 
 static int initialise(struct acl_device *device, struct aispipe_error *error)
 {
-    aclError code = device->acl.aclInit("");
+    const char *file = device->acl_json ? device->acl_json : "";
+    if (strlen(file) >= sizeof process.acl_json)
+        return aispipe_fail(error, AISPIPE_INVALID, "the path of acl.json is longer than %d bytes",
+                            PATH_MAX - 1);
+    aclError code = device->acl.aclInit(file);
     if (code == ACL_ERROR_REPEAT_INITIALIZE) {
         process.ours = false;
-        return 0;
+        return check_same_file(device->acl_json, error);
     }
     process.ours = code == ACL_SUCCESS;
-    return acl_check(device, code, error, "aclInit");
+    if (!*file)
+        return acl_check(device, code, error, "aclInit");
+    (void)memcpy(process.acl_json, file, strlen(file) + 1);
+    int rc = acl_check(device, code, error, "aclInit with '%s'", file);
+    return rc && blames_file(code) ? AISPIPE_INVALID : rc;
 }
 
 static void finalise(struct acl_device *device)
@@ -33,6 +66,7 @@ static void finalise(struct acl_device *device)
     if (process.ours)
         acl_released(device, device->acl.aclFinalize(), "aclFinalize");
     process.ours = false;
+    *process.acl_json = '\0';
 }
 
 static int check_device_exists(struct acl_device *device, struct aispipe_error *error)
@@ -67,7 +101,7 @@ static int set_device(struct acl_device *device, struct aispipe_error *error)
 int acl_process_enter(struct acl_device *device, struct aispipe_error *error)
 {
     pthread_mutex_lock(&process.mutex);
-    int rc = process.users ? 0 : initialise(device, error);
+    int rc = process.users ? check_same_file(device->acl_json, error) : initialise(device, error);
     if (!rc) {
         rc = set_device(device, error);
         if (!rc)
