@@ -96,7 +96,8 @@ void bench_arguments(int argc, char **argv, const struct bench_option *options, 
             *options[k].flag = true;
             continue;
         }
-        if (k == n || i + 1 == argc || !take(&options[k], argv[++i]))
+        i++; /* its value */
+        if (k == n || i == argc || !take(&options[k], argv[i]))
             print_usage(argv[0], options, n, stderr, 2);
     }
 }

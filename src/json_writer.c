@@ -17,7 +17,7 @@ void format_double(double value, char text[32])
             break;
     }
     if (!strpbrk(text, ".eni")) /* a whole number, and neither an exponent nor inf or nan */
-        strcat(text, ".0");
+        memcpy(text + strlen(text), ".0", sizeof ".0"); /* at most 17 digits and a sign are there */
 }
 
 static void flush(struct json_writer *json)

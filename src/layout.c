@@ -4,8 +4,11 @@
 #include "ring.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Bytes of batches in flight that are worth having: enough to bridge the wake-ups of small batches, few
@@ -37,6 +40,8 @@ static unsigned file_threads(void)
     return n < 1 ? 1 : n > 8 ? 8 : n;
 }
 
+#define MEM_AVAILABLE "MemAvailable:"
+
 /* What the kernel says can be had without swapping; SIZE_MAX where it does not say. */
 static size_t available_memory(void)
 {
@@ -44,13 +49,12 @@ static size_t available_memory(void)
     if (!file)
         return SIZE_MAX;
     char line[128];
-    unsigned long long kib = 0;
-    size_t bytes = SIZE_MAX;
+    unsigned long long kib = ULLONG_MAX;
     while (fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            bytes = (size_t)kib * 1024;
+        if (strncmp(line, MEM_AVAILABLE, strlen(MEM_AVAILABLE)) == 0)
+            kib = strtoull(line + strlen(MEM_AVAILABLE), NULL, 10);
     fclose(file);
-    return bytes;
+    return kib > SIZE_MAX / 1024 ? SIZE_MAX : (size_t)kib * 1024;
 }
 
 static unsigned clamp(uint64_t value, unsigned least, unsigned most)

@@ -26,7 +26,7 @@
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 #define RCU_RELEASE(address) __tsan_release(address)
-#define RCU_ACQUIRE(address) __tsan_acquire(address)
+#define RCU_ACQUIRE(address) __tsan_acquire((void *)(uintptr_t)(address))
 /* rcu_assign_pointer of liburcu before 0.14 is a barrier and a volatile store, which the sanitizer takes for
  * a race. */
 #define RCU_PUBLISH(pointer, value) __atomic_store_n(&(pointer), (value), __ATOMIC_RELEASE)

@@ -241,9 +241,9 @@ static int union_length(const struct spool *const *spools, size_t n, uint64_t *l
     struct spool_reader *readers = calloc(n, sizeof *readers);
     struct interval *heads = calloc(n, sizeof *heads);
     bool *alive = calloc(n, sizeof *alive);
-    int rc =
-        readers && heads && alive ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the summary");
-    for (size_t i = 0; !rc && i < n; i++) {
+    bool allocated = readers && heads && alive;
+    int rc = allocated ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the summary");
+    for (size_t i = 0; allocated && !rc && i < n; i++) {
         rc = spool_reader_open(&readers[i], spools[i], error);
         int more = rc ? 0 : spool_next(&readers[i], &heads[i], error);
         alive[i] = more > 0;
@@ -251,7 +251,7 @@ static int union_length(const struct spool *const *spools, size_t n, uint64_t *l
     }
     uint64_t covered_to = 0;
     *length = 0;
-    while (!rc) {
+    while (allocated && !rc) {
         size_t first = n;
         for (size_t i = 0; i < n; i++)
             if (alive[i] && (first == n || heads[i].start < heads[first].start))

@@ -40,7 +40,7 @@ static void latch_wait(struct latch *latch)
 static struct ring_wait current_wait(const struct worker *worker)
 {
     const struct aispipe_tuning *tuning = rcu_dereference(*worker->tuning);
-    RCU_ACQUIRE((void *)worker->tuning);
+    RCU_ACQUIRE(worker->tuning);
     return (struct ring_wait){tuning->spin, tuning->wake_batch, tuning->nap_ns};
 }
 

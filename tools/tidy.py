@@ -5,7 +5,8 @@
 
 Only files of this clone are looked at, each once, and the headers of this clone that they include. A finding in
 a header is printed once. Exit status: 0 without findings, 1 with findings, 2 when clang-tidy could not run.
-The checks are those in .clang-tidy.
+The checks are those in .clang-tidy. The path-sensitive ones (clang-analyzer-*) take most of the time and look at
+the code that users run only; what is under tests/ runs under the sanitizers instead.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FINDING = re.compile(r"^(/[^:\n]+):(\d+):(\d+): (warning|error): ", re.MULTILINE)
+# clang-tidy names a file as the compiler was given it: relative to the build directory, or absolute.
+FINDING = re.compile(r"^([^\s:][^:\n]*):(\d+):(\d+): (warning|error): ", re.MULTILINE)
 
 
 def our_files(build):
@@ -34,17 +36,29 @@ def our_files(build):
     return sorted(files, key=lambda path: (-path.stat().st_size, path))
 
 
+def our_findings(build, text):
+    """The findings in clang-tidy's output that are about the clone, each with its file named relative to the clone."""
+    starts = list(FINDING.finditer(text))
+    ends = [match.start() for match in starts[1:]] + [len(text)]
+    findings = []
+    for match, end in zip(starts, ends):
+        path = pathlib.Path(os.path.normpath(build / match.group(1)))
+        # One that is told about a system header (its declaration differs from our definition) is not about our code.
+        if ROOT in path.parents:
+            findings.append(str(path.relative_to(ROOT)) + text[match.end(1) : end].rstrip())
+    return findings
+
+
 def run_one(tidy, build, path):
     """(findings, complaint): the text of each finding, and why clang-tidy itself failed, or ''."""
     ours = "^%s/(include|src|stages|simulator|tests|bench|tools|examples)/" % re.escape(str(ROOT))
     command = [tidy, "-p", str(build), "--quiet", "--header-filter=" + ours]
     # The database is the compiler's of this build, which may know warnings that Clang does not.
-    command += ["--extra-arg=-Wno-unknown-warning-option", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=ROOT)
-    starts = [match.start() for match in FINDING.finditer(done.stdout)]
-    texts = [done.stdout[a:b].rstrip() for a, b in zip(starts, starts[1:] + [len(done.stdout)])]
-    # One that is told about a system header (its declaration differs from our definition) is not about our code.
-    findings = [text for text in texts if text.startswith(str(ROOT) + os.sep)]
+    command += ["--extra-arg=-Wno-unknown-warning-option"]
+    if path.relative_to(ROOT).parts[0] == "tests":
+        command += ["--checks=-clang-analyzer-*"]
+    done = subprocess.run(command + [str(path)], capture_output=True, text=True, errors="replace", cwd=ROOT)
+    findings = our_findings(build, done.stdout)
     complaint = ""
     if done.returncode != 0 and not findings:
         complaint = "%s: status %d\n%s%s" % (path, done.returncode, done.stdout, done.stderr)
@@ -57,6 +71,7 @@ def main():
     parser.add_argument("tidy", metavar="CLANG-TIDY")
     parser.add_argument("build", metavar="BUILD", type=pathlib.Path)
     arguments = parser.parse_args()
+    arguments.build = arguments.build.resolve()
 
     try:
         files = our_files(arguments.build)
@@ -77,7 +92,7 @@ def main():
                     # The first line names file, place and check; the notes below it may differ by includer.
                     if finding.split("\n", 1)[0] not in seen:
                         seen.add(finding.split("\n", 1)[0])
-                        print(finding.replace(str(ROOT) + os.sep, ""), flush=True)
+                        print(finding, flush=True)
                 if complaint:
                     broken = True
                     print(complaint.rstrip(), file=sys.stderr)

@@ -27,8 +27,6 @@
 /** How long python3 may take to say where its package is. Normal: 20–60 ms. */
 #define PYTHON_TIMEOUT_MS 20000
 
-extern char **environ;
-
 /** What was tried so far, for the error. */
 struct search {
     char text[1400];

@@ -153,7 +153,7 @@ int backend_find(const char *name, const char *model_path, const struct aispipe_
     if (!name || strcmp(name, "auto") == 0)
         return find_by_suffix(path, backend, error);
     int rc = find_by_name(name, backend, error);
-    return rc ? rc : check_not_foreign(path, backend, error);
+    return *backend ? check_not_foreign(path, backend, error) : rc;
 }
 
 static bool is_built(const char *name)

@@ -35,6 +35,7 @@ static int add_entries(int fd, const char *path, const char *buffer, size_t byte
                        struct aispipe_error *error)
 {
     for (size_t at = 0; at < bytes;) {
+        /* The kernel aligns each entry. NOLINTNEXTLINE(bugprone-casting-through-void) */
         const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
         at += entry->d_reclen;
         size_t length = strlen(entry->d_name);

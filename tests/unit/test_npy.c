@@ -311,7 +311,7 @@ static void numpys_own_bytes_are_turned(void **state)
     accepted("{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3, 4), }", &header);
     assert_int_equal(header.payload_bytes, sizeof fortran);
     npy_to_native(&header, fortran, native);
-    for (unsigned k = 0; k < 24; k++) {
+    for (size_t k = 0; k < 24; k++) {
         assert_int_equal(native[2 * k], k + 1);
         assert_int_equal(native[2 * k + 1], k);
     }
@@ -444,7 +444,7 @@ static void mutated_headers_are_survived(void **state)
     static const char alphabet[] = "{}()[]',:0129-<>|=fiubcVUSOM? \n\"\\LTrueFalsdescrshape\xff\x80";
     uint32_t seed = 7;
     const char *turns = getenv("AISPIPE_FUZZ_TURNS");
-    long count = turns ? atol(turns) : 200000;
+    long count = turns ? strtol(turns, NULL, 10) : 200000;
     unsigned long good = 0;
     for (long turn = 0; turn < count; turn++) {
         size_t length;

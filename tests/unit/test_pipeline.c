@@ -458,7 +458,7 @@ static void *tune_often(void *argument)
 {
     struct bench *bench = argument;
     for (unsigned i = 0; i < 200; i++) {
-        struct aispipe_tuning tuning = {.spin = i, .wake_batch = i % 9 + 1, .nap_ns = 10000 * i};
+        struct aispipe_tuning tuning = {.spin = i, .wake_batch = i % 9 + 1, .nap_ns = UINT64_C(10000) * i};
         if (aispipe_pipeline_tune(bench->pipeline, &tuning, NULL))
             return "refused";
         aispipe_pipeline_stats(bench->pipeline, &bench->stats);
