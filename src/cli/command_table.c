@@ -32,6 +32,73 @@ const struct option_set devices_set = {
     .count = sizeof devices_table / sizeof devices_table[0],
 };
 
+static const char *const compare_operands[] = {"A", "B", NULL};
+
+static const char *const dtypes[] = {"auto",   "float32", "float16", "bfloat16", "float64",
+                                     "int8",   "uint8",   "int16",   "uint16",   "int32",
+                                     "uint32", "int64",   "uint64",  "bool",     NULL};
+
+static const struct option_spec compare_table[] = {
+    {.name = "min_cosine",
+     .kind = OPTION_REAL,
+     .metavar = "X",
+     .default_words = "0.999",
+     .help = "The least cosine similarity that matches.",
+     .offset = FIELD(compare_options, double, min_cosine)},
+    {.name = "max_abs",
+     .kind = OPTION_REAL,
+     .metavar = "X",
+     .default_words = "none",
+     .help = "The largest absolute error that matches.",
+     .offset = FIELD(compare_options, double, max_abs)},
+    {.name = "max_rel",
+     .kind = OPTION_REAL,
+     .metavar = "X",
+     .default_words = "none",
+     .help = "The largest relative error that matches, of values whose reference is not 0.",
+     .offset = FIELD(compare_options, double, max_rel)},
+    {.name = "mean_abs",
+     .kind = OPTION_REAL,
+     .metavar = "X",
+     .default_words = "none",
+     .help = "The largest mean absolute error that matches.",
+     .offset = FIELD(compare_options, double, mean_abs)},
+    {.name = "dtype",
+     .kind = OPTION_NAME,
+     .metavar = "TYPE",
+     .choices = dtypes,
+     .help =
+         "The type of the values in .bin files. auto: that of the .npy they are compared with, float32 where "
+         "there is none.",
+     .offset = FIELD(compare_options, const char *, dtype)},
+    {.name = "json",
+     .kind = OPTION_BOOL,
+     .metavar = "BOOL",
+     .help = "Prints one JSON object instead of lines.",
+     .offset = FIELD(compare_options, bool, json)},
+    {.name = "help",
+     .aliases = {"-h"},
+     .kind = OPTION_FLAG,
+     .help = "Prints this text.",
+     .offset = FIELD(compare_options, bool, help)},
+};
+
+const struct option_set compare_set = {
+    .command = "compare",
+    .summary = "compares results with a reference",
+    .purpose = "Compares results with a reference: cosine similarity, largest absolute and relative error, "
+               "mean absolute "
+               "error, and whether they match, for each file and for all. A and B are two files or two "
+               "directories of "
+               ".npy, .bin or .txt files (.zst forms too); B is the reference. Exit status: 0 when all "
+               "match, 1 when not, 2 "
+               "when there is nothing to compare.",
+    .operands = compare_operands,
+    .operand_offset = offsetof(struct compare_options, path),
+    .options = compare_table,
+    .count = sizeof compare_table / sizeof compare_table[0],
+};
+
 static const char *const convert_operands[] = {"PATH", NULL};
 
 static const struct option_spec convert_table[] = {
@@ -64,4 +131,4 @@ const struct option_set convert_set = {
     .count = sizeof convert_table / sizeof convert_table[0],
 };
 
-const struct option_set *const command_sets[] = {&convert_set, &devices_set, NULL};
+const struct option_set *const command_sets[] = {&compare_set, &convert_set, &devices_set, NULL};

@@ -54,6 +54,12 @@ int command_run(int argc, char *const *argv, const struct console *console)
 {
     const char *name = argv[1];
     int status;
+    if (strcmp(name, compare_set.command) == 0) {
+        struct compare_options options = {0};
+        if (!parse(&compare_set, argc - 1, argv + 1, &options, &options.help, console, &status))
+            return status;
+        return compare_command(&options, console);
+    }
     if (strcmp(name, devices_set.command) == 0) {
         struct devices_options options = {0};
         if (!parse(&devices_set, argc - 1, argv + 1, &options, &options.help, console, &status))

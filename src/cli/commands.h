@@ -23,6 +23,16 @@ struct convert_options {
     bool help;
 };
 
+/** What `aispipe compare` was given. A threshold that was not given is NAN. */
+struct compare_options {
+    const char *path[2]; /**< the results, and what they are compared with */
+    const char *dtype;   /**< of raw files; "auto": the other file's */
+    double min_cosine, max_abs, max_rel, mean_abs;
+    bool json;
+    bool help;
+};
+
+extern const struct option_set compare_set;
 extern const struct option_set devices_set;
 extern const struct option_set convert_set;
 
@@ -32,6 +42,7 @@ bool command_given(int argc, char *const *argv);
 int command_run(int argc, char *const *argv, const struct console *console);
 
 /* The sub-commands. Each returns the program's exit status. */
+int compare_command(const struct compare_options *options, const struct console *console);
 int devices_command(const struct devices_options *options, const struct console *console);
 int convert_command(const struct convert_options *options, const struct console *console);
 

@@ -512,6 +512,9 @@ const char *option_accepts(const struct option_spec *spec, char *text, size_t ca
                        "whole numbers %" PRIu64 "–%" PRIu64 " joined by ',', at most %d of them", spec->min,
                        spec->max, NUMBER_LIST_MAX);
         return text;
+    case OPTION_REAL:
+        (void)snprintf(text, capacity, "a number, 0 or more, as in 0.001 or 1e-3");
+        return text;
     case OPTION_CHOICE:
     case OPTION_NAME:
         return join_choices(spec->choices, " or ", text, capacity);

@@ -14,6 +14,7 @@ enum option_kind {
     OPTION_FLAG,      /**< bool; takes no value and wins over everything else (--help) */
     OPTION_BOOL,      /**< bool; without a value it means true */
     OPTION_NUMBER,    /**< uint64_t, min to max, decimal */
+    OPTION_REAL,      /**< double, 0 or more, decimal; NAN when it is not given */
     OPTION_CHOICE,    /**< int: index into choices */
     OPTION_NAME,      /**< const char *: one of choices */
     OPTION_TEXT,      /**< const char *, not empty */

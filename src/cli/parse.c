@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ static void set_default(void *fields, const struct option_spec *spec)
 {
     int index = (int)spec->initial;
     bool on = spec->initial != 0;
+    double absent = NAN;
     struct number_list list = {.count = 1, .values = {spec->initial}};
     switch (spec->kind) {
     case OPTION_FLAG:
@@ -69,6 +71,9 @@ static void set_default(void *fields, const struct option_spec *spec)
         return;
     case OPTION_NUMBER:
         set_field(fields, spec, &spec->initial, sizeof spec->initial);
+        return;
+    case OPTION_REAL:
+        set_field(fields, spec, &absent, sizeof absent);
         return;
     case OPTION_NUMBERS:
         set_field(fields, spec, &list, sizeof list);
@@ -123,6 +128,20 @@ static int take_number(const struct parser *parser, const struct given *given)
         return 0;
     }
     return refuse(parser, given);
+}
+
+/* Neither blanks nor signs, nor hexadecimal, infinity or not-a-number, all of which strtod would take. */
+static int take_real(const struct parser *parser, const struct given *given)
+{
+    char *end = NULL;
+    double number = -1;
+    if (*given->value && strspn(given->value, "0123456789.eE-+") == strlen(given->value) &&
+        strchr("0123456789.", *given->value))
+        number = strtod(given->value, &end);
+    if (!end || *end || !isfinite(number) || number < 0)
+        return refuse(parser, given);
+    set_field(parser->fields, given->spec, &number, sizeof number);
+    return 0;
 }
 
 static int take_numbers(const struct parser *parser, const struct given *given)
@@ -286,6 +305,8 @@ static int take_value(const struct parser *parser, const struct given *given)
         return take_bool(parser, given);
     case OPTION_NUMBER:
         return take_number(parser, given);
+    case OPTION_REAL:
+        return take_real(parser, given);
     case OPTION_NUMBERS:
         return take_numbers(parser, given);
     case OPTION_CHOICE:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/text_format.h"
 
+#include "numbers.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,28 +107,6 @@ static size_t format_float(double value, char *text)
     return at + 1 + FRACTION_DIGITS;
 }
 
-static double from_half(uint16_t bits)
-{
-    int exponent = bits >> 10 & 0x1f;
-    double mantissa = bits & 0x3ff;
-    double value;
-    if (exponent == 0x1f)
-        value = mantissa > 0 ? NAN : INFINITY;
-    else if (exponent)
-        value = ldexp(mantissa + 1024, exponent - 25);
-    else
-        value = ldexp(mantissa, -24);
-    return bits & 0x8000 ? -value : value;
-}
-
-static double from_bfloat16(uint16_t bits)
-{
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
-}
-
 /* ---------------------------------------------------------------- one value */
 
 static size_t format_signed(int64_t value, char *text)
@@ -137,40 +117,33 @@ static size_t format_signed(int64_t value, char *text)
     return 1 + text_digits(0 - (uint64_t)value, text + 1);
 }
 
-#define READ(type, from)                    \
-    __extension__({                         \
-        type read_;                         \
-        memcpy(&read_, from, sizeof read_); \
-        read_;                              \
-    })
-
 static size_t format_value(enum aispipe_dtype dtype, const char *from, char *text)
 {
     switch (dtype) {
     case AISPIPE_FLOAT32:
-        return format_float((double)READ(float, from), text);
+        return format_float((double)NUMBER_AT(float, from), text);
     case AISPIPE_FLOAT64:
-        return format_float(READ(double, from), text);
+        return format_float(NUMBER_AT(double, from), text);
     case AISPIPE_FLOAT16:
-        return format_float(from_half(READ(uint16_t, from)), text);
+        return format_float(half_to_double(NUMBER_AT(uint16_t, from)), text);
     case AISPIPE_BFLOAT16:
-        return format_float(from_bfloat16(READ(uint16_t, from)), text);
+        return format_float(bfloat16_to_double(NUMBER_AT(uint16_t, from)), text);
     case AISPIPE_INT8:
-        return format_signed(READ(int8_t, from), text);
+        return format_signed(NUMBER_AT(int8_t, from), text);
     case AISPIPE_INT16:
-        return format_signed(READ(int16_t, from), text);
+        return format_signed(NUMBER_AT(int16_t, from), text);
     case AISPIPE_INT32:
-        return format_signed(READ(int32_t, from), text);
+        return format_signed(NUMBER_AT(int32_t, from), text);
     case AISPIPE_INT64:
-        return format_signed(READ(int64_t, from), text);
+        return format_signed(NUMBER_AT(int64_t, from), text);
     case AISPIPE_UINT8:
-        return text_digits(READ(uint8_t, from), text);
+        return text_digits(NUMBER_AT(uint8_t, from), text);
     case AISPIPE_UINT16:
-        return text_digits(READ(uint16_t, from), text);
+        return text_digits(NUMBER_AT(uint16_t, from), text);
     case AISPIPE_UINT32:
-        return text_digits(READ(uint32_t, from), text);
+        return text_digits(NUMBER_AT(uint32_t, from), text);
     case AISPIPE_UINT64:
-        return text_digits(READ(uint64_t, from), text);
+        return text_digits(NUMBER_AT(uint64_t, from), text);
     case AISPIPE_BOOL:
         return text_digits(*from != 0, text);
     case AISPIPE_DTYPE_UNDEFINED:
