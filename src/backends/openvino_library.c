@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -94,6 +96,20 @@ static bool same_element_types(const struct openvino_library *ov)
     return true;
 }
 
+/*
+ * Whenever a compiled model is freed, OpenVINO calls malloc_trim, from whatever thread that is. glibc sets up
+ * its heap with the first call of its malloc family, without a lock: it counts on that being before there is
+ * a second thread. Where another allocator stands in for malloc (a sanitizer's, jemalloc), nothing of glibc's
+ * was ever called, two threads that free models at the same time would both set it up, and crash. So it is
+ * called here, once, before there are models.
+ */
+static void set_up_heap(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 /** Makes `ov` usable from an open library. One that is refused stays mapped: it may have started threads. */
 static bool adopt(struct openvino_library *ov, void *handle, const char *name, struct search *search)
 {
@@ -107,6 +123,8 @@ static bool adopt(struct openvino_library *ov, void *handle, const char *name, s
         return false;
     }
     (void)snprintf(ov->path, sizeof ov->path, "%s", name);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, set_up_heap);
     return true;
 }
 

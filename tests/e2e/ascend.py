@@ -13,6 +13,8 @@ from harness import ROOT
 
 SIMATC = os.environ.get("AISPIPE_SIMATC", str(ROOT / "build" / "simulator" / "simatc"))
 LIBRARY = os.environ.get("AISPIPE_ACL_SIMULATOR", str(ROOT / "build" / "simulator" / "libascendcl.so"))
+# The variable that names the file for complaints. conftest.py sets it for every test, and looks at the file's directory.
+REPORT = "AISPIPE_ACLSIM_REPORT"
 
 needed = pytest.mark.skipif(
     not (os.access(SIMATC, os.X_OK) and os.path.isfile(LIBRARY)),
@@ -32,19 +34,20 @@ def convert(onnx: Path, om: Path, *options) -> Path:
 
 
 class Device:
-    """A simulated machine. Every run on it must leave no complaint behind: misuse, or what was not released."""
+    """A simulated machine. Every run on it must leave no complaint behind: misuse, or what was not released. `directory`:
+    for what it writes; in the same test every machine has its own."""
 
     def __init__(self, directory: Path):
         self.directory = directory
         self.runs = 0
 
     def environment(self, fault=None, **settings) -> dict:
-        self.report = self.directory / f"report{self.runs}"
+        self.report = Path(os.environ[REPORT]).with_name(f"{self.directory.name}{self.runs}")
         self.counts = self.directory / f"calls{self.runs}"
         self.runs += 1
         result = {
             "AISPIPE_ACL_LIB": LIBRARY,
-            "AISPIPE_ACLSIM_REPORT": str(self.report),
+            REPORT: str(self.report),
             "AISPIPE_ACLSIM_CALLS": str(self.counts),
         }
         if fault:

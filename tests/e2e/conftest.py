@@ -14,12 +14,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import ascend  # noqa: E402
 import harness  # noqa: E402
 import models  # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "plain_only: too slow or without meaning in a sanitizer build")
+    config.addinivalue_line("markers", "misuse: breaks a rule of the Ascend runtime on purpose, and must be told off")
 
 
 def pytest_collection_modifyitems(items):
@@ -39,6 +41,30 @@ def pytest_report_header():
 def program():
     if not os.access(harness.PROGRAM, os.X_OK):
         pytest.exit(f"{harness.PROGRAM} is not there: build it first, or set AISPIPE", returncode=2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ascend_reports(tmp_path_factory):
+    """Where the simulated Ascend runtime complains of misuse and leaks: every program that a test starts inherits it."""
+    directory = tmp_path_factory.mktemp("ascend_reports")
+    os.environ[ascend.REPORT] = str(directory / "report")
+    yield directory
+    del os.environ[ascend.REPORT]
+
+
+@pytest.fixture(autouse=True)
+def no_ascend_complaint(request, ascend_reports):
+    """No test passes whose programs misused the simulated Ascend runtime, or left something behind in it. It need not
+    remember to look; one that does so on purpose says so by the marker `misuse`."""
+    yield
+    complaints = ""
+    for report in sorted(ascend_reports.iterdir()):
+        complaints += report.read_text()
+        report.unlink()
+    if request.node.get_closest_marker("misuse"):
+        assert complaints, "a test that is marked as misuse, but nothing was reported"
+    else:
+        assert not complaints, f"the simulated Ascend runtime reports:\n{complaints}"
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +107,14 @@ def faults(faults_library, tmp_path) -> harness.Faults:
     directory = tmp_path / "faults"
     directory.mkdir()
     return harness.Faults(faults_library, directory)
+
+
+@pytest.fixture
+def device(tmp_path):
+    """A simulated machine with an Ascend device."""
+    directory = tmp_path / "device"
+    directory.mkdir()
+    return ascend.Device(directory)
 
 
 @pytest.fixture

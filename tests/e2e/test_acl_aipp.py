@@ -23,13 +23,6 @@ BIAS_VALUES = np.array([0.5, -1.25, 3.0, 100.0], np.float32)
 RENAMED = {f"{side}_padding_size": f"padding_size_{side}" for side in ("left", "right", "top", "bottom")}
 
 
-@pytest.fixture
-def device(tmp_path):
-    directory = tmp_path / "device"
-    directory.mkdir()
-    return ascend.Device(directory)
-
-
 def image_model(path, channels, layout="NCHW", bias_first=False):
     """A convolution of images, to whose mean another input is added."""
     start = [] if layout == "NCHW" else [models.node("Transpose", "x", "t", perm=[0, 3, 1, 2])]

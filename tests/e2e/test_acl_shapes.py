@@ -17,13 +17,6 @@ from onnx import TensorProto, helper, numpy_helper
 pytestmark = ascend.needed
 
 
-@pytest.fixture
-def device(tmp_path):
-    directory = tmp_path / "device"
-    directory.mkdir()
-    return ascend.Device(directory)
-
-
 def save(path, nodes, inputs, outputs, constants=None):
     values = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in side] for side in (inputs, outputs)]
     initial = [numpy_helper.from_array(v, k) for k, v in (constants or {}).items()]

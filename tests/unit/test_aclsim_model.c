@@ -118,8 +118,7 @@ static void test_gear_misuse(void **state)
     struct loaded fixed = aclsim_load_model(static_model());
     MISUSE(aclmdlSetDynamicBatchSize(fixed.id, fixed.in, 0, 1), ACL_ERROR_MODEL_NOT_DYNAMIC, "static");
     aclsim_drop_model(&fixed);
-    aclsim_end();
-    assert_null(strstr(aclsim_report(), "leak"));
+    aclsim_stop();
 }
 
 /** The gear lies in a buffer that the device reads: it must not change under an execution. */
@@ -141,7 +140,7 @@ static void test_gear_while_executing(void **state)
     GOOD(aclrtSynchronizeStream(stream));
     GOOD(aclrtDestroyStream(stream));
     aclsim_drop_model(&model);
-    aclsim_end();
+    aclsim_stop();
     aclsim_set("COMPUTE_US", NULL);
 }
 
@@ -235,8 +234,7 @@ static void test_dynamic_shape(void **state)
     REFUSED(aclmdlExecute(model.id, model.in, model.out), ACL_ERROR_MODEL_OUTPUT_NOT_MATCH, "takes 24 bytes");
     acl.aclDestroyTensorDesc(desc);
     aclsim_drop_model(&model);
-    aclsim_end();
-    assert_null(strstr(aclsim_report(), "leak"));
+    aclsim_stop();
 }
 
 static void test_not_a_model(void **state)

@@ -92,7 +92,7 @@ static void test_order_within_a_stream(void **state)
         GOOD(aclrtDestroyEvent(events[i]));
     lane_drop(&lane);
     aclsim_drop_model(&model);
-    aclsim_end();
+    aclsim_stop();
 }
 
 static void test_events_order_streams(void **state)
@@ -131,11 +131,12 @@ static void test_missing_wait_is_found(void **state)
     GOOD(aclrtMemcpyAsync(b.host, 64, a.device, 64, ACL_MEMCPY_DEVICE_TO_HOST, b.stream));
     assert_int_equal(acl.aclrtSynchronizeStream(b.stream), ACL_ERROR_RT_PARAM_INVALID);
     assert_non_null(strstr(aclsim_report(), "nothing makes one wait for the other"));
+    aclsim_reports("misuse: aclrtMemcpyAsync: ");
     GOOD(aclrtSynchronizeStream(b.stream)); /* said once */
     GOOD(aclrtSynchronizeStream(a.stream));
     lane_drop(&a);
     lane_drop(&b);
-    aclsim_end();
+    aclsim_stop();
 }
 
 static void test_too_early(void **state)
@@ -153,7 +154,7 @@ static void test_too_early(void **state)
     MISUSE(aclrtDestroyStream(lane.stream), ACL_ERROR_RT_PARAM_INVALID, "aclrtSynchronizeStream first");
     GOOD(aclrtFree(lane.device));
     GOOD(aclrtFreeHost(lane.host));
-    aclsim_end();
+    aclsim_stop();
 }
 
 static void test_default_stream(void **state)
