@@ -90,9 +90,19 @@ void asim_write_init(const char *configuration);
 
 /* ---------------------------------------------------------------- configuration.c */
 
-/** Reads acl.json, the file of aclInit, and refuses what a runtime could not follow. Returns the call's code.
+struct cJSON;
+
+/**
+ * Reads acl.json, the file of aclInit and aclmdlSetDump, and refuses what a runtime could not follow. Returns
+ * the call's code. `*dump` receives the dump section, which is then the caller's; NULL: it has none.
  */
-int asim_check_configuration(const char *path);
+int asim_read_configuration(const char *path, struct cJSON **dump);
+
+/* ---------------------------------------------------------------- dump.c */
+
+/** aclInit was given this dump section (taken over; NULL: none). */
+void asim_dump_from_init(struct cJSON *section);
+void asim_dump_free(void);
 
 /* ---------------------------------------------------------------- objects */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* acl.json as aclInit takes it: its dump and profiler sections, as far as the vendor's documents say. */
+/* acl.json as aclInit and aclmdlSetDump take it: its dump and profiler sections, as far as the vendor's
+ * documents say. */
 #include "asim.h"
 
 #include <cjson/cJSON.h>
@@ -31,11 +32,16 @@ static const char *wrong_in_dump(const cJSON *dump)
 {
     const cJSON *entry, *list = cJSON_GetObjectItemCaseSensitive(dump, "dump_list");
     const char *mode = text_of(dump, "dump_mode");
+    const char *operators = text_of(dump, "dump_op_switch");
     if (!is_directory(text_of(dump, "dump_path")))
         return "dump_path";
     if (mode && !is_one_of(mode, (const char *[]){"input", "output", "all", NULL}))
         return "dump_mode";
-    if (!cJSON_IsArray(list) || !cJSON_GetArraySize(list))
+    if (operators && !is_one_of(operators, (const char *[]){"on", "off", NULL}))
+        return "dump_op_switch";
+    /* Where single operators are dumped, no model need be. */
+    bool may_be_empty = operators && strcmp(operators, "on") == 0;
+    if (!may_be_empty && (!cJSON_IsArray(list) || !cJSON_GetArraySize(list)))
         return "dump_list";
     cJSON_ArrayForEach(entry, list) if (!text_of(entry, "model_name")) return "model_name";
     return NULL;
@@ -67,7 +73,7 @@ static int check(const char *path, const cJSON *root)
     return 0;
 }
 
-int asim_check_configuration(const char *path)
+int asim_read_configuration(const char *path, cJSON **dump)
 {
     char text[65536];
     FILE *file = fopen(path, "re");
@@ -80,6 +86,7 @@ int asim_check_configuration(const char *path)
     text[length] = '\0';
     cJSON *root = whole ? cJSON_Parse(text) : NULL;
     int code = check(path, root);
+    *dump = code ? NULL : cJSON_DetachItemFromObjectCaseSensitive(root, "dump");
     cJSON_Delete(root);
     return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An operator that fails on the device: the callback, and what can be asked about it. Also dumps. */
+/* An operator that fails on the device: the callback, and what can be asked about it. */
 #include "model.h"
 
 #include <stdlib.h>
@@ -129,45 +129,5 @@ aclError aclmdlCreateAndGetOpDesc(uint32_t deviceId, uint32_t streamId, uint32_t
     *numOutputs = failed.n_outputs;
     *inputDesc = failed.n_inputs ? failed.tensors[0]->handle : NULL;
     *outputDesc = failed.n_outputs ? failed.tensors[failed.n_inputs]->handle : NULL;
-    return asim_leave(0);
-}
-
-/* ---------------------------------------------------------------- dumps: switched, never written */
-
-static bool dumping;
-
-aclError aclmdlInitDump(void)
-{
-    int code = asim_enter(CALL_aclmdlInitDump, SIM_INIT);
-    if (code)
-        return code;
-    if (dumping)
-        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called twice"));
-    dumping = true;
-    return asim_leave(0);
-}
-
-aclError aclmdlSetDump(const char *dumpCfgPath)
-{
-    int code = asim_enter(CALL_aclmdlSetDump, SIM_INIT);
-    if (code)
-        return code;
-    if (!dumping || !dumpCfgPath)
-        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump, or with NULL"));
-    FILE *file = fopen(dumpCfgPath, "re");
-    if (!file)
-        return asim_leave(asim_refuse(ACL_ERROR_INVALID_DUMP_CONFIG, "'%s' cannot be opened", dumpCfgPath));
-    (void)fclose(file);
-    return asim_leave(0);
-}
-
-aclError aclmdlFinalizeDump(void)
-{
-    int code = asim_enter(CALL_aclmdlFinalizeDump, SIM_INIT | SIM_ANYWAY);
-    if (code)
-        return code;
-    if (!dumping)
-        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "called before aclmdlInitDump"));
-    dumping = false;
     return asim_leave(0);
 }

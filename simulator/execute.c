@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Executing a model: what is checked when it is asked for, and what happens when its turn comes. */
-#include "model.h"
+#include "dump.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -339,6 +339,45 @@ static int compute(struct asim_job *job, struct asim_shape *shapes, int64_t *at_
     return rc;
 }
 
+/* ---------------------------------------------------------------- dumping it */
+
+/** With AIPP the input is an image, and its bytes have no other shape. */
+static struct asim_dump_tensor dumped_input(const struct asim_job *job, size_t i)
+{
+    const struct asim_port *port = &job->model->inputs[i];
+    const struct asim_piece *piece = &job->pieces[i];
+    struct asim_shape shape = job->shapes[i];
+    if (job->model->om->inputs[i].aipp != OM_AIPP_NONE)
+        shape = (struct asim_shape){.rank = 1, .dims = {(int64_t)piece->size}};
+    return (struct asim_dump_tensor){.is_input = true,
+                                     .index = i,
+                                     .name = port->name,
+                                     .type = port->type,
+                                     .shape = shape,
+                                     .data = piece->data,
+                                     .bytes = piece->size};
+}
+
+/** Without the lock, as computing is. */
+static int dump(const struct asim_job *job, const struct asim_shape *shapes, const struct asim_dump *to,
+                struct aispipe_error *error)
+{
+    const struct asim_model *model = job->model;
+    struct asim_dump_tensor tensors[2 * OM_MAX_TENSORS];
+    size_t n = 0;
+    for (size_t i = 0; i < model->om->n_inputs && to->inputs; i++)
+        tensors[n++] = dumped_input(job, i);
+    for (size_t o = 0; o < model->n_outputs && to->outputs; o++)
+        tensors[n++] = (struct asim_dump_tensor){
+            .index = o,
+            .name = model->outputs[o].name,
+            .type = model->outputs[o].type,
+            .shape = shapes[o],
+            .data = job->pieces[model->n_inputs + o].data,
+            .bytes = asim_shape_bytes(&shapes[o], asim_type_size(model->outputs[o].type))};
+    return asim_dump_write(to, tensors, n, error);
+}
+
 /* ---------------------------------------------------------------- its turn */
 
 /** The shapes that came out, for aclmdlGetDatasetTensorDesc. */
@@ -369,8 +408,14 @@ static int run_now(struct asim_job *job, struct asim_stream *stream, int64_t *at
                            "an operator of model %u failed because the simulator's settings say so",
                            job->model->id);
     }
+    struct asim_dump to;
+    int code = asim_dump_begin(job->model, &to);
+    if (code)
+        return code;
     (void)pthread_mutex_unlock(&sim.lock);
     int rc = compute(job, shapes, at_ns, &error);
+    if (!rc && to.wanted)
+        rc = dump(job, shapes, &to, &error);
     (void)pthread_mutex_lock(&sim.lock);
     if (rc)
         return asim_refuse(rc == AISPIPE_INVALID ? ACL_ERROR_MODEL_OUTPUT_NOT_MATCH : ACL_ERROR_GE_FAILURE,

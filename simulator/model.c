@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading models and letting them go; which bytes they want. */
-#include "model.h"
+#include "dump.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +252,7 @@ static int load(const char *path, uint32_t *id, const void *const memory[2], con
     int code =
         model ? adopt(model, context, memory, sizes) : asim_refuse(code_of(error.code), "%s", error.message);
     if (!code) {
+        asim_dump_look_at(model, path);
         *id = model->id;
         return 0;
     }

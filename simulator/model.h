@@ -42,6 +42,8 @@ struct asim_model {
     int gear_input;                  /**< ascend_mbatch_shape_data; −1: none */
     ptrdiff_t gear;                  /**< what was set last; SIM_NO_GEAR */
     size_t own_bytes;                /**< device memory that the runtime took itself */
+    unsigned dump_generation;        /**< dump.c's, of the dump section that names it; 0: none did */
+    unsigned dumps;                  /**< dumped executions so far */
     struct asim_memory *work, *weight;
 };
 

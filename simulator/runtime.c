@@ -267,11 +267,12 @@ aclError aclInit(const char *configPath)
     if (sim.initialised || sim.finalised)
         return asim_leave(asim_misuse(ACL_ERROR_REPEAT_INITIALIZE, "called twice in one process%s",
                                       sim.finalised ? " (aclFinalize does not make it new)" : ""));
-    if (configPath && *configPath) {
-        code = asim_check_configuration(configPath);
-        if (code)
-            return asim_leave(code);
-    }
+    struct cJSON *dump = NULL;
+    if (configPath && *configPath)
+        code = asim_read_configuration(configPath, &dump);
+    if (code)
+        return asim_leave(code);
+    asim_dump_from_init(dump);
     asim_write_init(configPath ? configPath : "");
     sim.initialised = true;
     return asim_leave(0);
@@ -328,6 +329,7 @@ static void free_everything(void)
     while ((object = asim_object_nth(SIM_CONTEXT_OBJECT, 0)))
         context_free(object);
     asim_exceptions_free();
+    asim_dump_free();
     asim_models_free_all();
     asim_data_free_all();
     while ((object = asim_object_nth(SIM_EVENT, 0))) {

@@ -95,20 +95,50 @@ static void leave_to_runtime(struct options *options, const char *acl_json, bool
         options->warmup_count = 0;
 }
 
+/* --dump_npy: the runtime is started with a copy of the file that sends the dump elsewhere for now. */
+static int redirect_dump(struct options *options, const char *dump_path, struct ascend *ascend,
+                         struct aispipe_error *error)
+{
+    int rc = dump_npy_begin(options->acl_json, dump_path, &ascend->dump, error);
+    if (rc)
+        return rc;
+    options->acl_json = ascend->dump.acl_json;
+    options->dump_place = ascend->dump.place;
+    return 0;
+}
+
+static int no_dump(const char *acl_json, struct aispipe_error *error)
+{
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "option --dump_npy converts a dump, and '%s' asks for none: it has no \"dump\" with a "
+        "\"dump_path\"; add it, or leave out --dump_npy",
+        acl_json);
+}
+
+/* The dump itself is the runtime's work in either case; below msprof, it is the child that converts it. */
+static int use_read_file(struct options *options, const struct acl_json *json, struct console *console,
+                         int argc, char *const *argv, struct ascend *ascend, struct aispipe_error *error)
+{
+    char *no_options[] = {NULL};
+    if (options->dump_npy && !json->dump_path)
+        return no_dump(options->acl_json_path, error);
+    if (json->has_profiler && msprof_wanted())
+        return start_msprof(options, json->options ? json->options : no_options, console, argc, argv, ascend,
+                            error);
+    leave_to_runtime(options, options->acl_json_path, json->has_profiler);
+    return options->dump_npy ? redirect_dump(options, json->dump_path, ascend, error) : 0;
+}
+
 static int use_file(struct options *options, struct console *console, int argc, char *const *argv,
                     struct ascend *ascend, struct aispipe_error *error)
 {
     struct aispipe_log log = console_log(console, options->debug);
     struct acl_json json = {0};
-    char *no_options[] = {NULL};
     int rc = acl_json_read(options->acl_json_path, options->model, &log, &json, error);
     if (rc)
         return rc;
-    if (json.has_profiler && msprof_wanted())
-        rc = start_msprof(options, json.options ? json.options : no_options, console, argc, argv, ascend,
-                          error);
-    else
-        leave_to_runtime(options, options->acl_json_path, json.has_profiler);
+    rc = use_read_file(options, &json, console, argc, argv, ascend, error);
     acl_json_free(&json);
     return rc;
 }
@@ -116,14 +146,19 @@ static int use_file(struct options *options, struct console *console, int argc, 
 static int make_file(struct options *options, struct ascend *ascend, struct aispipe_error *error)
 {
     const char *output = options->output;
+    char dump_path[PATH_MAX];
     int rc = output_dir_make_all(output, error);
     if (!rc && options->profiler)
         rc = acl_json_write_profiler(output, ascend->acl_json, sizeof ascend->acl_json, error);
     else if (!rc)
         rc = acl_json_write_dump(output, options->model, ascend->acl_json, sizeof ascend->acl_json, error);
-    if (!rc)
-        leave_to_runtime(options, ascend->acl_json, options->profiler);
-    return rc;
+    if (rc)
+        return rc;
+    leave_to_runtime(options, ascend->acl_json, options->profiler);
+    if (!options->dump_npy)
+        return 0;
+    (void)snprintf(dump_path, sizeof dump_path, "%.*s/dump", PATH_MAX - 16, output);
+    return redirect_dump(options, dump_path, ascend, error);
 }
 
 int ascend_prepare(struct options *options, struct console *console, int argc, char *const *argv,
@@ -146,4 +181,11 @@ int ascend_prepare(struct options *options, struct console *console, int argc, c
     (void)snprintf(results, sizeof results, "%.*s/profiler", PATH_MAX - 16, options->output);
     rc = output_dir_make_all(results, error);
     return rc ? rc : start_msprof(options, NULL, console, argc, argv, ascend, error);
+}
+
+int ascend_finish(const struct options *options, struct console *console, int status)
+{
+    if (!options->dump_place)
+        return status;
+    return dump_npy_finish(options->dump_place, console, options->debug, status);
 }

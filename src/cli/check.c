@@ -248,14 +248,14 @@ static int check_needs_output(const struct options *options, const char *const *
     return 0;
 }
 
-/* Profile and dump are of one device and of one shape. */
+/* Profile and dump are of one device and of one shape, except where the device runtime makes them. */
 static int check_layers(const struct options *options, struct aispipe_error *error)
 {
     const char *name = options->profiler ? "profiler" : "dump";
     if (options->profiler && options->dump)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "options --profiler and --dump exclude each other; run once with each");
-    if (!options->profiler && !options->dump)
+    if ((!options->profiler && !options->dump) || ascend_meant(options))
         return 0;
     if (options->device.count > 1)
         return aispipe_fail(error, AISPIPE_INVALID,
@@ -266,6 +266,16 @@ static int check_layers(const struct options *options, struct aispipe_error *err
                             "option --%s: it is for one shape; give --dymShape instead of --dymShape_range",
                             name);
     return 0;
+}
+
+static int check_dump_npy(const struct options *options, struct aispipe_error *error)
+{
+    if (!options->dump_npy || options->dump || options->acl_json_path)
+        return 0;
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "option --dump_npy converts a dump, and none is made; add --dump 1 or --acl_json_path "
+        "FILE, or leave it out");
 }
 
 /* Each of these sets the shape of one session again and again. */
@@ -365,6 +375,8 @@ int check_options(const struct options *options, const char *const *seen, const 
                             "option --model is missing; name the model file, for example: %s",
                             option_examples[0].command);
     status = check_layers(options, error);
+    if (!status)
+        status = check_dump_npy(options, error);
     if (!status)
         status = check_devices(options, error);
     if (!status)

@@ -2,6 +2,7 @@
 #include "cli/job.h"
 
 #include "cli/check_shape.h"
+#include "cli/dump_npy.h"
 #include "io/npy.h"
 #include "log.h"
 
@@ -287,6 +288,7 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct summary *
 
 void job_clean(const struct job *job)
 {
+    dump_npy_leave(job->options->dump_place);
     if (job->sink)
         file_sink_abandon(job->sink);
     (void)unlink(job->directory.summary_temporary);

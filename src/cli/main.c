@@ -47,7 +47,7 @@ static int run(struct options *options, struct console *console, int argc, char 
     if (ascend.ended)
         return ascend.status;
     raise_descriptor_limit();
-    return run_command(options, console, argc, argv);
+    return ascend_finish(options, console, run_command(options, console, argc, argv));
 }
 
 static int act(struct options *options, struct console *console, int argc, char *const *argv)

@@ -428,6 +428,15 @@ const struct option_spec option_table[] = {
          "On Ascend the device runtime dumps there, in its own format, inputs and outputs of every layer. "
          "Needs --output; not with --profiler.",
      .offset = FIELD(bool, dump)},
+    {.name = "dump_npy",
+     .kind = OPTION_BOOL,
+     .group = GROUP_DIAGNOSIS,
+     .needs_output = true,
+     .metavar = "BOOL",
+     .help =
+         "Ascend: converts the dump to NumPy arrays after the run, with CANN's msaccucmp.py. Needs --output, "
+         "and --dump or --acl_json_path. Other dumps are NumPy arrays already.",
+     .offset = FIELD(bool, dump_npy)},
     {.name = "profiler_rename",
      .kind = OPTION_BOOL,
      .group = GROUP_DIAGNOSIS,

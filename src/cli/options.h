@@ -38,9 +38,11 @@ struct options {
     bool perf;
     bool profiler;
     bool dump;
+    bool dump_npy;
     bool profiler_rename;
     const char *acl_json_path; /**< NULL: none */
     const char *acl_json;      /**< what the device runtime is started with; set by ascend_prepare */
+    char *dump_place; /**< where it dumps until the run has ended (dump_npy.h); set likewise; NULL: as told */
     bool energy_consumption;
     struct number_list npu_id; /**< never empty */
     uint64_t loop;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/dump_npy.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
 #include "cli/layers.h"
@@ -88,6 +89,9 @@ static int prepare(struct run_one *run, struct aispipe_error *error)
         rc = layers_dump(job->options, &job->directory, job->session, &source, error);
         if (rc)
             return rc;
+        if (job->options->dump_npy)
+            log_line(&job->log, AISPIPE_LOG_INFO,
+                     "--dump_npy: there is nothing to convert, the dump consists of .npy files");
     }
     return job_open_pipeline(job, error);
 }
@@ -174,7 +178,7 @@ static int run_shape(void *context, size_t index, const char *dims, double *thro
     rc = run_once(run, error);
     /* The receiver of signals must not look at what goes away now. */
     interrupt_guard(&run->interrupt, NULL, NULL);
-    interrupt_on_end(&run->interrupt, NULL, NULL);
+    interrupt_on_end(&run->interrupt, dump_npy_leave, run->job.options->dump_place);
     rc = close_run(run, rc, error);
     *throughput = run->throughput;
     return rc;
@@ -220,8 +224,10 @@ int run_command(const struct options *options, struct console *console, int argc
     };
     struct aispipe_error error = {0};
     int rc = interrupt_open(&run.interrupt, &error);
-    if (!rc)
+    if (!rc) {
+        interrupt_on_end(&run.interrupt, dump_npy_leave, options->dump_place);
         rc = run_one(&run, &error);
+    }
     int signal = interrupt_received(&run.interrupt);
     interrupt_close(&run.interrupt);
     /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail.

@@ -8,6 +8,7 @@
 #include "cli/several.h"
 
 #include "cli/crew.h"
+#include "cli/dump_npy.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
 #include "clock.h"
@@ -357,6 +358,7 @@ static int run_all(struct several *several)
     crew_init(&several->crew);
     for (size_t i = 0; i < several->count; i++)
         set_up(several, i);
+    interrupt_on_end(&several->interrupt, dump_npy_leave, several->options->dump_place);
     run_steps(several);
     /* No sudden end from here on: what it would clean is taken down. */
     int signal = interrupt_received(&several->interrupt);

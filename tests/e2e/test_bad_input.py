@@ -664,7 +664,7 @@ def test_repeated_options(place, sim, options):
 
 
 @pytest.mark.parametrize(
-    "option", ["--bogus", "--thread", "-x", "--dymbatches", "--dump_npy", "--", "-", "--threads_", "--THREADS"]
+    "option", ["--bogus", "--thread", "-x", "--dymbatches", "--quantise", "--", "-", "--threads_", "--THREADS"]
 )
 def test_unknown_options(place, sim, option):
     refused(place, run_on(place, sim(), option, "1"), option.rstrip("_") if option != "-" else "'-'", "--help")

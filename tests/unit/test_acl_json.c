@@ -222,6 +222,31 @@ static void test_profiler_section(void **state)
     assert_non_null(strstr(warnings, "\"switch\""));
 }
 
+/* A copy that says where to dump to, and is the same in all else. */
+static void test_redirected(void **state)
+{
+    (void)state;
+    char path[PATH_MAX], from[PATH_MAX], place[PATH_MAX];
+    const char *text =
+        "{\"profiler\": {\"switch\": \"on\", \"dvpp_freq\": 50}, \"dump\": {\"dump_path\": \"x\", "
+        "\"dump_list\": [{\"model_name\": \"a\", \"layer\": [\"l\"]}]}, \"more\": [1.5, null]}";
+    temp_write(&dir, "from.json", text, strlen(text));
+    temp_subdir(&dir, "to");
+    (void)snprintf(from, sizeof from, "%s", temp_path(&dir, "from.json"));
+    (void)snprintf(place, sizeof place, "%s", temp_path(&dir, "to"));
+    (void)umask(022);
+    assert_int_equal(acl_json_redirect_dump(from, place, path, sizeof path, &error), 0);
+    assert_string_equal(path, temp_path(&dir, "to/acl.json"));
+    check_file(
+        path,
+        "{\"profiler\":{\"switch\":\"on\",\"dvpp_freq\":50},\"dump\":{\"dump_list\":[{\"model_name\":\"a\","
+        "\"layer\":[\"l\"]}],\"dump_path\":\"%s\"},\"more\":[1.5,null]}",
+        place);
+    temp_write(&dir, "from.json", "{}", 2);
+    assert_int_equal(acl_json_redirect_dump(from, place, path, sizeof path, &error), AISPIPE_FORMAT);
+    assert_non_null(strstr(error.message, "from.json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dump_section, setup, teardown),
         cmocka_unit_test_setup_teardown(test_profiler_section, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_redirected, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

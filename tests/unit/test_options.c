@@ -185,10 +185,10 @@ static void test_booleans_in_all_spellings(void **state)
         const struct option_spec *spec = &option_table[i];
         char joined[96];
         /* --perf stands with one backend only: test_perf_and_its_backend. The auto modes need files.
-         * --profiler_rename stands with acl only. */
+         * --profiler_rename stands with acl only, --dump_npy with --dump. */
         const char *backend = strcmp(spec->name, "profiler_rename") == 0 ? "acl" : "auto";
         if (spec->kind != OPTION_BOOL || strcmp(spec->name, "perf") == 0 ||
-            strncmp(spec->name, "auto_set", strlen("auto_set")) == 0)
+            strcmp(spec->name, "dump_npy") == 0 || strncmp(spec->name, "auto_set", strlen("auto_set")) == 0)
             continue;
         bools++;
         const char *name = long_name(spec);
@@ -341,6 +341,15 @@ static void test_profiler_and_dump(void **state)
     REFUSE(WORDS("--profiler needs --output"), "--profiler");
     REFUSE(WORDS("--dump needs --output"), "--dump", "1");
     REFUSE(WORDS("--profiler and --dump exclude each other"), "--output", "out", "--profiler", "--dump");
+    ACCEPT("--output", "out", "--dump", "--dump_npy");
+    assert_true(options.dump && options.dump_npy);
+    ACCEPT("--dump-npy", "0");
+    assert_false(options.dump_npy);
+    REFUSE(WORDS("--dump_npy needs --output"), "--dump_npy");
+    REFUSE(WORDS("--dump_npy converts", "--dump 1", "--acl_json_path"), "--output", "out", "--dump_npy");
+    REFUSE(WORDS("--dump_npy converts"), "--output", "out", "--dump_npy", "--dump", "0");
+    REFUSE(WORDS("--dump", "2 devices"), "--output", "out", "--dump", "--device", "0,1");
+    ACCEPT("--output", "out", "--dump", "--device", "0,1", "--backend", "acl");
     REFUSE(WORDS("--dump", "trtexec"), "--output", "out", "--dump", "--backend", "trtexec", "--perf");
 }
 

@@ -77,7 +77,7 @@ static void test_unknown_options(void **state)
     REFUSE(WORDS("unknown option -dsa;", "did you mean -das?"), "-dsa");
     REFUSE(WORDS("unknown option -threads;", "did you mean --threads?"), "-threads", "2");
     REFUSE(WORDS("unknown option -OD;", "did you mean -od?"), "-OD", "d");
-    REFUSE(WORDS("unknown option --dump_npy (--help"), "--dump_npy", "2");
+    REFUSE(WORDS("unknown option --quantise (--help"), "--quantise", "2");
     REFUSE(WORDS("unknown option -- (--help"), "--");
     REFUSE(WORDS("unknown option -z (--help"), "-z");
     REFUSE(WORDS("'img' is not an option", "joined by ','"), "img");

@@ -95,14 +95,12 @@ static int make_results(const char *directory, const char *kind, char results[PA
     return realpath(path, results) ? 0 : cannot("find the directory", path, errno, error);
 }
 
-static int write_config(const char *directory, const char *kind, const char *model,
-                        void (*write)(struct json_writer *, const char *, const char *), char *path,
-                        size_t capacity, struct aispipe_error *error)
+/* Writes `<directory>/acl.json` whole or not at all. `fill` returns an errno. */
+static int write_file(const char *directory, int (*fill)(int fd, const void *context), const void *context,
+                      char *path, size_t capacity, struct aispipe_error *error)
 {
-    char results[PATH_MAX], temporary[PATH_MAX];
-    int rc = make_results(directory, kind, results, error);
-    if (!rc)
-        rc = join(path, capacity, directory, "acl.json", error);
+    char temporary[PATH_MAX];
+    int rc = join(path, capacity, directory, "acl.json", error);
     if (!rc)
         rc = join(temporary, sizeof temporary, directory, ".acl.json.tmp", error);
     if (rc)
@@ -110,10 +108,7 @@ static int write_config(const char *directory, const char *kind, const char *mod
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return cannot("create", path, errno, error);
-    struct json_writer json;
-    json_begin(&json, fd);
-    write(&json, results, model);
-    int reason = json_end(&json);
+    int reason = fill(fd, context);
     if (close(fd) && !reason)
         reason = errno;
     if (!reason && rename(temporary, path))
@@ -124,15 +119,35 @@ static int write_config(const char *directory, const char *kind, const char *mod
     return cannot("write", path, reason, error);
 }
 
+/* A file that is made for a run. */
+struct made {
+    void (*write)(struct json_writer *json, const char *results, const char *model);
+    char results[PATH_MAX];
+    const char *model;
+};
+
+static int fill_made(int fd, const void *context)
+{
+    const struct made *made = context;
+    struct json_writer json;
+    json_begin(&json, fd);
+    made->write(&json, made->results, made->model);
+    return json_end(&json);
+}
+
 int acl_json_write_profiler(const char *directory, char *path, size_t capacity, struct aispipe_error *error)
 {
-    return write_config(directory, "profiler", NULL, write_profiler, path, capacity, error);
+    struct made made = {.write = write_profiler};
+    int rc = make_results(directory, "profiler", made.results, error);
+    return rc ? rc : write_file(directory, fill_made, &made, path, capacity, error);
 }
 
 int acl_json_write_dump(const char *directory, const char *model, char *path, size_t capacity,
                         struct aispipe_error *error)
 {
-    return write_config(directory, "dump", model, write_dump, path, capacity, error);
+    struct made made = {.write = write_dump, .model = model};
+    int rc = make_results(directory, "dump", made.results, error);
+    return rc ? rc : write_file(directory, fill_made, &made, path, capacity, error);
 }
 
 /* ---------------------------------------------------------------- read */
@@ -391,4 +406,39 @@ void acl_json_free(struct acl_json *json)
     free((void *)json->options);
     free(json->dump_path);
     *json = (struct acl_json){0};
+}
+
+/* ---------------------------------------------------------------- another dump_path */
+
+static int fill_text(int fd, const void *context)
+{
+    return fd_write(fd, context, strlen(context));
+}
+
+/* The text of the file with another dump_path; NULL: it has no dump section, or there is no memory. */
+static char *redirected(const char *text, const char *dump_path)
+{
+    cJSON *root = cJSON_ParseWithOpts(text, NULL, true);
+    cJSON *dump = cJSON_GetObjectItemCaseSensitive(root, "dump");
+    cJSON_DeleteItemFromObjectCaseSensitive(dump, "dump_path");
+    char *result =
+        cJSON_AddStringToObject(dump, "dump_path", dump_path) ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    return result;
+}
+
+int acl_json_redirect_dump(const char *from, const char *directory, char *path, size_t capacity,
+                           struct aispipe_error *error)
+{
+    const struct reader reader = {.path = from, .error = error};
+    char text[ACL_JSON_MAX_BYTES + 2];
+    int rc = read_text(&reader, text);
+    if (rc)
+        return rc;
+    char *copy = redirected(text, directory);
+    if (!copy)
+        return refuse(&reader, AISPIPE_FORMAT, "has no dump section, or there is no memory to copy it");
+    rc = write_file(directory, fill_text, copy, path, capacity, error);
+    cJSON_free(copy);
+    return rc;
 }

@@ -22,6 +22,13 @@ int acl_json_write_profiler(const char *directory, char *path, size_t capacity, 
 int acl_json_write_dump(const char *directory, const char *model, char *path, size_t capacity,
                         struct aispipe_error *error);
 
+/**
+ * Writes a copy of `from`, a file that acl_json_read accepts, to `<directory>/acl.json`: the same, but with
+ * `directory` as the dump's dump_path.
+ */
+int acl_json_redirect_dump(const char *from, const char *directory, char *path, size_t capacity,
+                           struct aispipe_error *error);
+
 /** What a user's file asks for; zero-initialised before acl_json_read. */
 struct acl_json {
     bool has_profiler;

@@ -25,12 +25,11 @@ static const char *const below_home[] = {"lib64",
 #endif
                                          NULL};
 
-static const char *const home_variables[] = {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", NULL};
+const char *const acl_home_variables[] = {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", NULL};
 
-/* Where CANN's installers put it unless told otherwise. */
-static const char *const default_homes[] = {"/usr/local/Ascend/ascend-toolkit/latest",
-                                            "/usr/local/Ascend/nnrt/latest", "/usr/local/Ascend/nnae/latest",
-                                            NULL};
+const char *const acl_default_homes[] = {"/usr/local/Ascend/ascend-toolkit/latest",
+                                         "/usr/local/Ascend/nnrt/latest", "/usr/local/Ascend/nnae/latest",
+                                         NULL};
 
 /* What was tried so far, for the error. */
 struct search {
@@ -114,7 +113,7 @@ static bool try_home(struct acl_library *acl, const char *home, struct search *s
 
 static bool try_homes(struct acl_library *acl, struct search *search)
 {
-    for (const char *const *variable = home_variables; *variable; variable++) {
+    for (const char *const *variable = acl_home_variables; *variable; variable++) {
         const char *home = getenv(*variable);
         if (!home || !*home) {
             note(search, "%s: not set; ", *variable);
@@ -124,7 +123,7 @@ static bool try_homes(struct acl_library *acl, struct search *search)
         if (try_home(acl, home, search))
             return true;
     }
-    for (const char *const *home = default_homes; *home; home++) {
+    for (const char *const *home = acl_default_homes; *home; home++) {
         if (access(*home, F_OK) != 0)
             note(search, "%s: not there; ", *home);
         else if (try_home(acl, *home, search))

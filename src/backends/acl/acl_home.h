@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/** @file acl_home.h Where CANN may be installed. */
+#ifndef AISPIPE_BACKENDS_ACL_HOME_H
+#define AISPIPE_BACKENDS_ACL_HOME_H
+
+/** Variables that name a home of CANN, in the order in which they are asked; NULL-ended. */
+extern const char *const acl_home_variables[];
+/** Where CANN's installers put it unless told otherwise; NULL-ended. */
+extern const char *const acl_default_homes[];
+
+#endif
