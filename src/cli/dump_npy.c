@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -93,13 +92,20 @@ static int move_one(const char *place, const char *name, char target[PATH_MAX])
     return EEXIST;
 }
 
+static bool is_directory(const char *place, const char *name)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+    struct stat info;
+    (void)snprintf(path, sizeof path, "%s/%s", place, name);
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(path, &info) == 0 &&
+           S_ISDIR(info.st_mode);
+}
+
 static int move_all(const char *place, DIR *dir, const struct receiver *receiver, struct aispipe_error *error)
 {
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct stat info;
         char target[PATH_MAX];
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(info.st_mode))
+        if (!is_directory(place, entry->d_name))
             continue;
         int reason = move_one(place, entry->d_name, target);
         if (reason)

@@ -5,6 +5,7 @@
 #include "aclsim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 
 static const int64_t dims[] = {2, 3};
@@ -54,23 +55,29 @@ static void execute(struct loaded *model, int times)
     }
 }
 
-/* The file as a whole: its line of JSON and the bytes. */
-static void check_file(const char *pattern, const char *header, size_t n_floats)
+/* Returns the bytes of the one file that the pattern fits. */
+static size_t read_one(const char *pattern, char *text, size_t capacity)
 {
     glob_t found;
-    char line[512] = "";
-    float values[64];
     assert_int_equal(glob(temp_path(&dir, pattern), 0, NULL, &found), 0);
     assert_int_equal(found.gl_pathc, 1);
-    FILE *file = fopen(found.gl_pathv[0], "re");
+    int fd = open(found.gl_pathv[0], O_RDONLY | O_CLOEXEC);
     globfree(&found);
-    assert_non_null(file);
-    if (!file)
-        return;
-    assert_non_null(fgets(line, sizeof line, file));
-    assert_string_equal(line, header);
-    assert_int_equal(fread(values, 4, 64, file), n_floats);
-    assert_int_equal(fclose(file), 0);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, capacity);
+    assert_true(n > 0);
+    assert_int_equal(close(fd), 0);
+    return (size_t)n;
+}
+
+/* The file as a whole: its line of JSON, then tensors of six floats, of which the last is the output. */
+static void check_file(const char *pattern, const char *header, size_t n_floats)
+{
+    char text[1024];
+    float values[12];
+    size_t length = strlen(header);
+    assert_int_equal(read_one(pattern, text, sizeof text), length + n_floats * 4);
+    assert_memory_equal(text, header, length);
+    memcpy(values, text + length, n_floats * 4);
     for (size_t i = 0; i < n_floats; i++) {
         float x = (float)(i % 6) - 3;
         assert_float_equal(values[i], i >= n_floats - 6 && x < 0 ? 0 : x, 0);
@@ -106,7 +113,7 @@ static void test_by_init(void **state)
     aclsim_drop_model(&other);
     aclsim_drop_model(&again);
     MISUSE(aclmdlInitDump(), ACL_ERROR_INVALID_PARAM, "aclInit was told");
-    aclsim_end();
+    aclsim_stop();
 }
 
 static void test_by_calls(void **state)
@@ -149,7 +156,7 @@ static void test_misuse(void **state)
     temp_write(&dir, "acl.json", "{}", 2);
     REFUSED(aclmdlSetDump(temp_path(&dir, "acl.json")), ACL_ERROR_INVALID_DUMP_CONFIG, "no dump section");
     GOOD(aclmdlFinalizeDump());
-    aclsim_end();
+    aclsim_stop();
 }
 
 static void test_refused_sections(void **state)
