@@ -36,17 +36,40 @@ struct told {
     aclmdlIODims dims;
 };
 
-static int ask_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
+static bool has_open(const aclmdlIODims *dims)
+{
+    for (size_t i = 0; i < dims->dimCount && i < ACL_MAX_DIM_CNT; i++)
+        if (dims->dims[i] < 0)
+            return true;
+    return false;
+}
+
+/*
+ * With static AIPP, V2 describes the images that are fed instead of the model's own input. Where a gear
+ * chooses their size, some dimension must be open for it; the model's own shape has one in any case.
+ */
+static int ask_input_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
 {
     const struct acl_library *acl = &model->device->acl;
-    if (!told->input)
-        return acl_check(model->device, acl->aclmdlGetOutputDims(model->handle, told->index, &told->dims),
-                         error, "aclmdlGetOutputDims of output %zu", told->index);
-    if (acl->aclmdlGetInputDimsV2)
-        return acl_check(model->device, acl->aclmdlGetInputDimsV2(model->handle, told->index, &told->dims),
-                         error, "aclmdlGetInputDimsV2 of input %zu", told->index);
-    return acl_check(model->device, acl->aclmdlGetInputDims(model->handle, told->index, &told->dims), error,
-                     "aclmdlGetInputDims of input %zu", told->index);
+    int rc = acl_check(model->device, acl->aclmdlGetInputDims(model->handle, told->index, &told->dims), error,
+                       "aclmdlGetInputDims of input %zu", told->index);
+    if (rc || !acl->aclmdlGetInputDimsV2)
+        return rc;
+    aclmdlIODims fed = {.dimCount = 0};
+    rc = acl_check(model->device, acl->aclmdlGetInputDimsV2(model->handle, told->index, &fed), error,
+                   "aclmdlGetInputDimsV2 of input %zu", told->index);
+    if (!rc && has_open(&fed) == has_open(&told->dims))
+        told->dims = fed;
+    return rc;
+}
+
+static int ask_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
+{
+    if (told->input)
+        return ask_input_dims(model, told, error);
+    return acl_check(model->device,
+                     model->device->acl.aclmdlGetOutputDims(model->handle, told->index, &told->dims), error,
+                     "aclmdlGetOutputDims of output %zu", told->index);
 }
 
 static int ask_name(struct acl_model *model, struct told *told, struct aispipe_error *error)
