@@ -50,6 +50,7 @@ struct acl_copy {
 struct acl_port {
     size_t reported; /**< by the runtime: bytes, of the largest gear; 0: unknown */
     size_t bytes;    /**< of its device buffer, in the chosen shape */
+    size_t image;    /**< of an open shape with static AIPP: bytes of one image that is fed; 0: the shape's */
     int shown;       /**< its index in the description; −1: hidden */
 };
 

@@ -115,12 +115,29 @@ void acl_take_sizes(struct acl_model *model)
             model->ports[i].bytes = model->tensors[model->ports[i].shown].size;
 }
 
+/* What static AIPP makes of images has the shape that was chosen; the images themselves have their own size.
+ */
+static int take_images(struct acl_model *model, struct aispipe_error *error)
+{
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        if (model->ports[i].shown < 0 || !model->ports[i].image)
+            continue;
+        struct aispipe_tensor_desc *input = &model->tensors[model->ports[i].shown];
+        if (__builtin_mul_overflow(model->ports[i].image, (size_t)input->dims[0], &input->size))
+            return aispipe_fail(error, AISPIPE_INVALID, "--dymShape: the size of input '%s' overflows",
+                                input->name);
+    }
+    return 0;
+}
+
 static int set_dims(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error)
 {
     struct aispipe_model_desc declared = model->desc;
     declared.inputs = model->declared;
     declared.outputs = model->declared + model->n_inputs;
     int rc = shape_apply(shape, &declared, model->tensors, error);
+    if (!rc)
+        rc = take_images(model, error);
     if (rc)
         return rc;
     acl_take_sizes(model);
