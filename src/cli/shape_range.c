@@ -296,6 +296,11 @@ int shape_range_read(const char *value, struct shape_range **range, struct aispi
         rc = read_file(made, value, error);
     } else {
         rc = check_letters(&reading, value, strlen(value));
+        if (!rc && !strchr(value, ':'))
+            rc = refuse(
+                &reading, value, strlen(value),
+                "is neither a file nor of the form NAME:N,N,…; name a file with such a line for each, or "
+                "write one such part for each input, joined by ';'");
         if (!rc)
             rc = add_line(made, &reading, value, strlen(value));
     }
