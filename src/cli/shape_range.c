@@ -256,8 +256,8 @@ static int read_file(struct shape_range *range, const char *path, struct aispipe
     struct reading reading = {.error = error};
     FILE *file = fopen(path, "re");
     if (!file)
-        return aispipe_fail(error, AISPIPE_INVALID, "'%.*s' cannot be read: %s", SHOWN, path,
-                            strerror(errno));
+        return aispipe_fail(error, AISPIPE_INVALID, "'%.*s' cannot be read: %s; check its permissions", SHOWN,
+                            path, strerror(errno));
     char *text = malloc(FILE_MOST + 1);
     size_t length = text ? fread(text, 1, FILE_MOST + 1, file) : 0;
     int failed = ferror(file);
