@@ -43,6 +43,36 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
     return 0;
 }
 
+static int check_output_sizes(const struct aispipe_session *session, const struct aispipe_shape *shape,
+                              struct aispipe_error *error)
+{
+    size_t outputs = session->backend->describe(session->model)->n_outputs;
+    size_t given = shape->n_output_sizes;
+    if (!given || given == outputs)
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "--outputSize gives %zu size%s, but the model has %zu output%s; give one for each",
+                        given, given == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s");
+}
+
+int session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
+                        struct aispipe_error *error)
+{
+    const struct aispipe_backend *backend = session->backend;
+    if (!backend->set_shape)
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED,
+                            "backend %s has only models with fixed dimensions; leave it out", backend->name);
+    int rc = check_output_sizes(session, shape, error);
+    if (rc)
+        return rc;
+    if (backend->check_shape)
+        return backend->check_shape(session->model, shape, error);
+    if (shape_model_is_open(backend->describe(session->model)))
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID, "all dimensions of model '%s' are fixed; leave it out",
+                        session->path);
+}
+
 int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
                               struct aispipe_error *error)
 {
@@ -51,13 +81,9 @@ int aispipe_session_set_shape(struct aispipe_session *session, const struct aisp
         return aispipe_fail(
             error, AISPIPE_UNSUPPORTED, "%s: backend %s has only models with fixed dimensions; leave it out",
             shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode), backend->name);
-    size_t outputs = backend->describe(session->model)->n_outputs;
-    if (shape->n_output_sizes && shape->n_output_sizes != outputs)
-        return aispipe_fail(
-            error, AISPIPE_INVALID,
-            "--outputSize gives %zu size%s, but the model has %zu output%s; give one for each",
-            shape->n_output_sizes, shape->n_output_sizes == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s");
-    int rc = backend->set_shape(session->model, shape, error);
+    int rc = check_output_sizes(session, shape, error);
+    if (!rc)
+        rc = backend->set_shape(session->model, shape, error);
     return rc ? rc : shape_check_known(session->path, backend->describe(session->model), error);
 }
 

@@ -182,6 +182,16 @@ static int refuse_open_input(const char *path, const struct aispipe_tensor_desc 
                         path, open_axis(input), input->name, shape, input->name);
 }
 
+int shape_refuse_output(const char *path, const struct aispipe_model_desc *model, size_t i,
+                        struct aispipe_error *error)
+{
+    return aispipe_fail(
+        error, AISPIPE_MODEL,
+        "model '%s': the size of output %zu, '%s', is known only after an execution; say with "
+        "--outputSize how many bytes to set aside for each output (%zu numbers, joined by ',')",
+        path, i, model->outputs[i].name, model->n_outputs);
+}
+
 int shape_check_known(const char *path, const struct aispipe_model_desc *model, struct aispipe_error *error)
 {
     for (size_t i = 0; i < model->n_inputs; i++)
@@ -189,11 +199,7 @@ int shape_check_known(const char *path, const struct aispipe_model_desc *model, 
             return refuse_open_input(path, &model->inputs[i], error);
     for (size_t i = 0; i < model->n_outputs; i++)
         if (shape_is_open(&model->outputs[i]) && !model->outputs[i].size)
-            return aispipe_fail(error, AISPIPE_MODEL,
-                                "model '%s': the size of output %zu, '%s', is known only after an execution; "
-                                "say with --outputSize how many bytes to set aside for each output (%zu "
-                                "numbers, joined by ',')",
-                                path, i, model->outputs[i].name, model->n_outputs);
+            return shape_refuse_output(path, model, i, error);
     return 0;
 }
 

@@ -65,6 +65,9 @@ int shape_check_each(enum aispipe_shape_mode mode, const struct aispipe_model_de
 
 /** Refuses a model of which an input or output is open and has no memory set aside. */
 int shape_check_known(const char *path, const struct aispipe_model_desc *model, struct aispipe_error *error);
+/** The error of an output `i` that is open and has no memory. */
+int shape_refuse_output(const char *path, const struct aispipe_model_desc *model, size_t i,
+                        struct aispipe_error *error);
 
 /** Product of the dimensions times the size of an element, into desc->size; false when it overflows. */
 bool shape_set_size(struct aispipe_tensor_desc *desc);

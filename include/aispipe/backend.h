@@ -112,6 +112,13 @@ struct aispipe_backend {
      */
     int (*check_ready)(const void *model, struct aispipe_error *error);
 
+    /**
+     * Optional: refuses a model for which set_shape would refuse every shape of this mode and with these
+     * output sizes, with a sentence that says what the model takes and names no option of the shape.
+     * `shape->dims` are not looked at. NULL: a model takes every mode if it has unknown dimensions.
+     */
+    int (*check_shape)(const void *model, const struct aispipe_shape *shape, struct aispipe_error *error);
+
     /** Device bytes that one io takes beside its host buffers; NULL: none. */
     size_t (*io_bytes)(const void *model);
     /** Optional pair: host memory that transfers fastest (pinned). NULL: ordinary aligned memory. */

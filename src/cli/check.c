@@ -103,15 +103,27 @@ static int fail_stat(const char *option, const char *path, struct aispipe_error 
                         show(&shown, path), strerror(errno));
 }
 
-/* What everybody can change should not steer what root runs. */
-static void warn_of_writers(const char *what, const char *path, const struct stat *info,
+/* What everybody can change should not steer what root runs. Returns whether it was said. A sticky directory
+ * lets nobody change what others put there. */
+static bool warn_of_writers(const char *what, const char *path, const struct stat *info,
                             const struct aispipe_log *log)
 {
     struct shown shown;
-    if (geteuid() == 0 && (info->st_mode & S_IWOTH))
-        log_line(log, AISPIPE_LOG_WARNING,
-                 "the %s file '%s' can be changed by every user, and aispipe runs as root; chmod o-w it",
-                 what, show(&shown, path));
+    bool sticky = S_ISDIR(info->st_mode) && (info->st_mode & S_ISVTX);
+    if (geteuid() != 0 || sticky || !(info->st_mode & S_IWOTH))
+        return false;
+    log_line(log, AISPIPE_LOG_WARNING,
+             "the %s '%s' can be changed by every user, and aispipe runs as root; chmod o-w it", what,
+             show(&shown, path));
+    return true;
+}
+
+/* The same for a file that is read, and judged, elsewhere. */
+static void warn_of_file_writers(const char *what, const char *path, const struct aispipe_log *log)
+{
+    struct stat info;
+    if (path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
+        (void)warn_of_writers(what, path, &info, log);
 }
 
 static int check_model(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
@@ -131,19 +143,18 @@ static int check_model(const char *path, const struct aispipe_log *log, struct a
     int status = check_access("model", path, R_OK, error);
     if (status)
         return status;
-    warn_of_writers("model", path, &info, log);
+    (void)warn_of_writers("model file", path, &info, log);
     return 0;
 }
 
-static int check_input_path(const char *path, struct aispipe_error *error)
+static int check_input_path(const char *path, struct stat *info, struct aispipe_error *error)
 {
-    struct stat info;
     struct shown shown;
-    if (stat(path, &info) != 0)
+    if (stat(path, info) != 0)
         return fail_stat("input", path, error);
-    if (S_ISDIR(info.st_mode))
+    if (S_ISDIR(info->st_mode))
         return check_access("input", path, R_OK | X_OK, error);
-    if (S_ISREG(info.st_mode))
+    if (S_ISREG(info->st_mode))
         return check_access("input", path, R_OK, error);
     return aispipe_fail(error, AISPIPE_INVALID,
                         "option --input: '%s' is neither a regular file nor a directory; give files or "
@@ -151,9 +162,12 @@ static int check_input_path(const char *path, struct aispipe_error *error)
                         show(&shown, path));
 }
 
-static int check_input(const char *input, struct aispipe_error *error)
+/* Of paths that everybody can change one is named: there may be thousands. */
+static int check_input(const char *input, const struct aispipe_log *log, struct aispipe_error *error)
 {
     char path[PATH_MAX];
+    struct stat info;
+    bool warned = false;
     struct shown shown;
     for (const char *part = input;;) {
         size_t length = strcspn(part, ",");
@@ -168,7 +182,9 @@ static int check_input(const char *input, struct aispipe_error *error)
                                 show_part(&shown, part, length), PATH_MAX - 1);
         memcpy(path, part, length);
         path[length] = '\0';
-        int status = check_input_path(path, error);
+        int status = check_input_path(path, &info, error);
+        if (!status && !warned)
+            warned = warn_of_writers("input", path, &info, log);
         if (status || !part[length])
             return status;
         part += length + 1;
@@ -218,7 +234,7 @@ static int check_aipp_config(const char *path, const struct aispipe_log *log, st
                             show(&shown, path), (intmax_t)info.st_size, AIPP_CONFIG_MOST);
     int status = check_access("aipp_config", path, R_OK, error);
     if (!status)
-        warn_of_writers("AIPP configuration", path, &info, log);
+        (void)warn_of_writers("AIPP configuration file", path, &info, log);
     return status;
 }
 
@@ -388,10 +404,14 @@ int check_options(const struct options *options, const char *const *seen, const 
     if (!status)
         status = check_model(options->model, log, error);
     if (!status && options->input)
-        status = check_input(options->input, error);
+        status = check_input(options->input, log, error);
     if (!status && options->aipp_config)
         status = check_aipp_config(options->aipp_config, log, error);
     if (!status && options->output)
         status = check_output(options->output, error);
-    return status;
+    if (status)
+        return status;
+    warn_of_file_writers("acl.json file", options->acl_json_path, log);
+    warn_of_file_writers("file of shapes", options->dym_shape_range, log);
+    return 0;
 }

@@ -5,6 +5,8 @@
 #include "cli/dump_npy.h"
 #include "io/npy.h"
 #include "log.h"
+#include "session.h"
+#include "shape.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,6 +40,22 @@ static bool each_has_shape(const struct options *options)
     return options->auto_dims || options->auto_shape;
 }
 
+/* Shapes that come later: a model that can take none of them is refused once, and before any is looked at. */
+static int check_later(struct job *job, struct aispipe_error *error)
+{
+    const struct options *o = job->options;
+    if (!job->shape_later && !each_has_shape(o))
+        return 0;
+    struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
+    struct aispipe_error why = {0};
+    shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
+    int rc = session_check_shape(job->session, &shape, &why);
+    if (!rc)
+        return 0;
+    const char *option = job->shape_later ? "--dymShape_range" : shape_option_each(shape.mode);
+    return aispipe_fail(error, rc, "%s: %.1900s", option, why.message);
+}
+
 int job_open_session(struct job *job, struct aispipe_error *error)
 {
     const struct options *o = job->options;
@@ -56,7 +74,8 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .acl_json = o->acl_json,
         .log = job->log,
     };
-    return aispipe_session_open(o->model, &session, &job->session, error);
+    int rc = aispipe_session_open(o->model, &session, &job->session, error);
+    return rc ? rc : check_later(job, error);
 }
 
 int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error)

@@ -49,6 +49,7 @@ struct job {
     double end_time;
 };
 
+/** Also refuses a model that takes no shape of the kind that comes later. */
 int job_open_session(struct job *job, struct aispipe_error *error);
 /** Gives the model another shape, written as --dymShape takes it. After job_close_files the steps from
  * job_describe on may be taken again. */

@@ -256,8 +256,8 @@ static int read_file(struct shape_range *range, const char *path, struct aispipe
     struct reading reading = {.error = error};
     FILE *file = fopen(path, "re");
     if (!file)
-        return aispipe_fail(error, AISPIPE_INVALID, "'%.*s' cannot be read: %s", SHOWN, path,
-                            strerror(errno));
+        return aispipe_fail(error, AISPIPE_INVALID, "'%.*s' cannot be read: %s; check its permissions", SHOWN,
+                            path, strerror(errno));
     char *text = malloc(FILE_MOST + 1);
     size_t length = text ? fread(text, 1, FILE_MOST + 1, file) : 0;
     int failed = ferror(file);
@@ -296,6 +296,11 @@ int shape_range_read(const char *value, struct shape_range **range, struct aispi
         rc = read_file(made, value, error);
     } else {
         rc = check_letters(&reading, value, strlen(value));
+        if (!rc && !strchr(value, ':'))
+            rc = refuse(
+                &reading, value, strlen(value),
+                "is neither a file nor of the form NAME:N,N,…; name a file with such a line for each, or "
+                "write one such part for each input, joined by ';'");
         if (!rc)
             rc = add_line(made, &reading, value, strlen(value));
     }

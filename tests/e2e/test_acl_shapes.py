@@ -179,3 +179,30 @@ def test_refused(tmp_path, device, pair):
     fixed = ascend.convert(pair, tmp_path / "f.om", "--input_shape=a:2,3;b:3,4")
     for option in (["--dymBatch", 2], ["--dymShape", "a:2,3;b:3,4"], ["--dymHW", "2,2"]):
         assert_one_error(device.run("--model", fixed, *option, status=None), 2, option[0], "a:2,3;b:3,4")
+
+
+def test_shapes_that_come_later_are_refused_once(tmp_path, device, images, pair):
+    """A model that takes none of the shapes is refused before any of them is tried, or any file is read."""
+    batches = ascend.convert(images, tmp_path / "b.om", "--input_shape=x:-1,3,8,8;bias:4", "--dynamic_batch_size=1,2,4")
+    fixed = ascend.convert(pair, tmp_path / "f.om", "--input_shape=a:2,3;b:3,4")
+    ways = [["--dymShape_range", "a:1~3,4;b:4,2"]]
+    for option in ("--auto_set_dymdims_mode", "--auto_set_dymshape_mode"):
+        ways.append([option, "--input", made(tmp_path, (2, 3), (3, 4))[1]])
+    for way in ways:
+        for om, words in ((batches, r"batch sizes \(1, 2, 4\).*--dymBatch"), (fixed, "a:2,3;b:3,4.*leave")):
+            refused = device.run("--model", om, *way, status=None)
+            assert_one_error(refused, 2, way[0], words)
+            assert "WARNING" not in refused.stderr and "dymshape:" not in refused.stdout
+    unsized = device.run("--model", any_shape(pair, tmp_path), *ways[0], status=None)
+    assert_one_error(unsized, 2, "--dymShape_range", "--outputSize")
+    wrong = device.run("--model", any_shape(pair, tmp_path), *ways[0], "--outputSize", "9,9", status=None)
+    assert_one_error(wrong, 2, "--dymShape_range", "2 sizes", "1 output")
+
+
+def test_output_size_of_a_gear(tmp_path, device, images):
+    """A gear's outputs are known: what is set aside may be more than they need, not less."""
+    om = ascend.convert(images, tmp_path / "m.om", "--input_shape=x:-1,3,8,8;bias:4", "--dynamic_batch_size=1,2,4")
+    needed = 4 * 2 * 4 * 6 * 6  # float32, batch 2, 4 channels, 6 × 6
+    device.run("--model", om, "--dymBatch", 2, "--outputSize", f"{needed},32")
+    small = device.run("--model", om, "--dymBatch", 2, "--outputSize", f"{needed - 1},32", status=None)
+    assert_one_error(small, 2, "output 0", str(needed), str(needed - 1))

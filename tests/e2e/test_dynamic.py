@@ -357,6 +357,14 @@ def test_range_with_files(tmp_path, batch_model):
         assert len(summary_of(tmp_path / "out" / "r", str(shape))["filesinfo"]) == 4
 
 
+def test_range_for_a_model_that_takes_no_shape(fixed_model, sim):
+    """Refused once, not shape by shape."""
+    for model, words in ((fixed_model, "fixed; leave it out"), (sim(), "backend sim")):
+        run = aispipe("--model", model, "--dymShape_range", "x:1~3,4", status=None)
+        assert_one_error(run, 2, "--dymShape_range", words)
+        assert "dymshape:" not in run.stdout + run.stderr
+
+
 def test_one_shape_wins_over_a_range(batch_model):
     run = aispipe("--model", batch_model, "--dymShape_range", "x:1~9,3,8,9", "--dymShape", "x:2,3,8,9")
     assert "dyshape_range" not in run.stdout and batchsize_of(run) == 2

@@ -57,6 +57,47 @@ static void test_model_that_all_may_change(void **state)
     assert_string_equal(warnings, "");
 }
 
+static unsigned count(const char *text, const char *word)
+{
+    unsigned n = 0;
+    for (; (text = strstr(text, word)); text++)
+        n++;
+    return n;
+}
+
+static void test_other_paths_that_all_may_change(void **state)
+{
+    (void)state;
+    unsigned one = geteuid() == 0;
+    assert_int_equal(chmod("a.npy", 0666), 0);
+    assert_int_equal(chmod("b.npy", 0666), 0);
+    ACCEPT("--input", "in,a.npy,b.npy");
+    assert_int_equal(count(warnings, "changed by every user"), one);
+    assert_int_equal(count(warnings, "input 'a.npy'"), one);
+    assert_int_equal(chmod("a.npy", 0644), 0);
+    assert_int_equal(chmod("b.npy", 0644), 0);
+    assert_int_equal(chmod("in", 0777), 0);
+    ACCEPT("--input", "in");
+    assert_int_equal(count(warnings, "input 'in'"), one);
+    assert_int_equal(chmod("in", 01777), 0);
+    ACCEPT("--input", "in");
+    assert_string_equal(warnings, "");
+    assert_int_equal(chmod("in", 0755), 0);
+
+    FILE *file = fopen("shapes", "w");
+    assert_non_null(file);
+    assert_true(fputs("x:1\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod("shapes", 0666), 0);
+    ACCEPT("--dymShape_range", "shapes");
+    assert_int_equal(count(warnings, "file of shapes 'shapes'"), one);
+    assert_int_equal(chmod("shapes", 0644), 0);
+    ACCEPT("--dymShape_range", "shapes");
+    assert_string_equal(warnings, "");
+    assert_int_equal(unlink("shapes"), 0);
+    REFUSE(WORDS("--dymShape_range", "'shapes' is neither a file nor"), "--dymShape_range", "shapes");
+}
+
 static void test_input_paths(void **state)
 {
     char many[PATH_MAX + 16];
@@ -138,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_model_must_be_a_file),
         cmocka_unit_test(test_paths_must_be_readable),
         cmocka_unit_test(test_model_that_all_may_change),
+        cmocka_unit_test(test_other_paths_that_all_may_change),
         cmocka_unit_test(test_input_paths),
         cmocka_unit_test(test_output_paths),
         cmocka_unit_test(test_output_dirname),

@@ -175,6 +175,7 @@ const struct aispipe_backend backend_acl = {
     .describe = acl_describe,
     .set_shape = acl_set_shape,
     .check_ready = acl_check_ready,
+    .check_shape = acl_check_shape,
     .io_bytes = acl_io_bytes,
     .host_alloc = acl_host_alloc,
     .host_free = acl_host_free,

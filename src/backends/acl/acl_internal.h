@@ -50,6 +50,7 @@ struct acl_copy {
 struct acl_port {
     size_t reported; /**< by the runtime: bytes, of the largest gear; 0: unknown */
     size_t bytes;    /**< of its device buffer, in the chosen shape */
+    size_t image;    /**< of an open shape with static AIPP: bytes of one image that is fed; 0: the shape's */
     int shown;       /**< its index in the description; −1: hidden */
 };
 
@@ -181,6 +182,8 @@ enum aispipe_shape_mode acl_shape_mode(const struct acl_model *model);
  */
 int acl_refuse_shape(const struct acl_model *model, const char *given, struct aispipe_error *error);
 int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
+/** Refuses a model that takes no shape of this mode, whatever its dimensions. */
+int acl_check_shape(const void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error);
 /** Refuses a model that needs a shape. */
 int acl_check_ready(const void *loaded, struct aispipe_error *error);
 /** Tells the runtime the shape of the datasets, for the next execution of copy `id`; `shaped`: of this batch.

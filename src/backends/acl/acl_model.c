@@ -33,20 +33,62 @@ struct told {
     const char *name;
     aclDataType type;
     size_t bytes;
+    size_t image; /* as in acl_port */
     aclmdlIODims dims;
 };
 
-static int ask_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
+static bool has_open(const aclmdlIODims *dims)
+{
+    for (size_t i = 0; i < dims->dimCount && i < ACL_MAX_DIM_CNT; i++)
+        if (dims->dims[i] < 0)
+            return true;
+    return false;
+}
+
+/* Bytes of one of the images, of which the first dimension is the number; 0 when their size is open too. */
+static size_t image_bytes(const aclmdlIODims *fed)
+{
+    size_t bytes = 1;
+    for (size_t i = 1; i < fed->dimCount && i < ACL_MAX_DIM_CNT; i++)
+        if (fed->dims[i] < 0 || __builtin_mul_overflow(bytes, (size_t)fed->dims[i], &bytes))
+            return 0;
+    return bytes;
+}
+
+/*
+ * With static AIPP, V2 describes the images that are fed instead of the model's own input. The latter's shape
+ * counts where it is the one that is chosen, and where a gear fills in dimensions that the images do not show
+ * as open.
+ */
+static int ask_input_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
 {
     const struct acl_library *acl = &model->device->acl;
-    if (!told->input)
-        return acl_check(model->device, acl->aclmdlGetOutputDims(model->handle, told->index, &told->dims),
-                         error, "aclmdlGetOutputDims of output %zu", told->index);
-    if (acl->aclmdlGetInputDimsV2)
-        return acl_check(model->device, acl->aclmdlGetInputDimsV2(model->handle, told->index, &told->dims),
-                         error, "aclmdlGetInputDimsV2 of input %zu", told->index);
-    return acl_check(model->device, acl->aclmdlGetInputDims(model->handle, told->index, &told->dims), error,
-                     "aclmdlGetInputDims of input %zu", told->index);
+    int rc = acl_check(model->device, acl->aclmdlGetInputDims(model->handle, told->index, &told->dims), error,
+                       "aclmdlGetInputDims of input %zu", told->index);
+    if (rc || !acl->aclmdlGetInputDimsV2)
+        return rc;
+    aclmdlIODims fed = {.dimCount = 0};
+    rc = acl_check(model->device, acl->aclmdlGetInputDimsV2(model->handle, told->index, &fed), error,
+                   "aclmdlGetInputDimsV2 of input %zu", told->index);
+    bool same =
+        fed.dimCount == told->dims.dimCount && memcmp(fed.dims, told->dims.dims, sizeof fed.dims) == 0;
+    if (rc || same)
+        return rc;
+    bool gears = model->batch.batchCount || model->hw.hwCount || model->n_dims;
+    if (!has_open(&told->dims) || (gears && has_open(&fed)))
+        told->dims = fed;
+    else if (!gears)
+        told->image = image_bytes(&fed);
+    return 0;
+}
+
+static int ask_dims(struct acl_model *model, struct told *told, struct aispipe_error *error)
+{
+    if (told->input)
+        return ask_input_dims(model, told, error);
+    return acl_check(model->device,
+                     model->device->acl.aclmdlGetOutputDims(model->handle, told->index, &told->dims), error,
+                     "aclmdlGetOutputDims of output %zu", told->index);
 }
 
 static int ask_name(struct acl_model *model, struct told *told, struct aispipe_error *error)
@@ -192,6 +234,7 @@ static int describe_side(struct acl_model *model, bool input, struct aispipe_err
         rc = ask(model, &told, error);
         if (!rc)
             rc = describe_tensor(model, &told, &model->declared[first + *shown], error);
+        port->image = told.image;
         port->shown = (int)(*shown)++;
     }
     return rc;
@@ -233,11 +276,11 @@ int acl_describe_model(struct acl_model *model, struct aispipe_error *error)
     if (!rc)
         rc = count_ports(model, error);
     if (!rc)
+        rc = acl_read_gears(model, error);
+    if (!rc)
         rc = describe_side(model, true, error);
     if (!rc)
         rc = describe_side(model, false, error);
-    if (!rc)
-        rc = acl_read_gears(model, error);
     if (!rc)
         rc = check_sizes(model, error);
     if (!rc)

@@ -115,12 +115,29 @@ void acl_take_sizes(struct acl_model *model)
             model->ports[i].bytes = model->tensors[model->ports[i].shown].size;
 }
 
+/* What static AIPP makes of images has the shape that was chosen; the images themselves have their own size.
+ */
+static int take_images(struct acl_model *model, struct aispipe_error *error)
+{
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        if (model->ports[i].shown < 0 || !model->ports[i].image)
+            continue;
+        struct aispipe_tensor_desc *input = &model->tensors[model->ports[i].shown];
+        if (__builtin_mul_overflow(model->ports[i].image, (size_t)input->dims[0], &input->size))
+            return aispipe_fail(error, AISPIPE_INVALID, "--dymShape: the size of input '%s' overflows",
+                                input->name);
+    }
+    return 0;
+}
+
 static int set_dims(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error)
 {
     struct aispipe_model_desc declared = model->desc;
     declared.inputs = model->declared;
     declared.outputs = model->declared + model->n_inputs;
     int rc = shape_apply(shape, &declared, model->tensors, error);
+    if (!rc)
+        rc = take_images(model, error);
     if (rc)
         return rc;
     acl_take_sizes(model);
@@ -172,6 +189,27 @@ int acl_probe_outputs(struct acl_model *model, struct aispipe_error *error)
     return rc;
 }
 
+static int refuse_output_size(const struct acl_model *model, size_t i, size_t given,
+                              struct aispipe_error *error)
+{
+    const struct aispipe_tensor_desc *output = &model->desc.outputs[i];
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "output %zu, '%s', needs %zu bytes, but --outputSize gives it %zu; give at least what it "
+        "needs",
+        i, output->name, output->size, given);
+}
+
+/* A gear's outputs are known, and have their memory; what is asked for must not be less. */
+static int check_output_sizes(const struct acl_model *model, const struct aispipe_shape *shape,
+                              struct aispipe_error *error)
+{
+    for (size_t i = 0; i < shape->n_output_sizes; i++)
+        if (shape->output_sizes[i] < model->desc.outputs[i].size)
+            return refuse_output_size(model, i, shape->output_sizes[i], error);
+    return 0;
+}
+
 /* Open outputs get the memory that was asked for, or what the runtime reports if it knows. */
 int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *shape,
                          struct aispipe_error *error)
@@ -184,10 +222,7 @@ int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *sh
         if (is_open(output))
             output->size = given;
         else if (given < output->size)
-            return aispipe_fail(error, AISPIPE_INVALID,
-                                "output %zu, '%s', needs %zu bytes, but --outputSize gives it %zu; give at "
-                                "least what it needs",
-                                i, output->name, output->size, given);
+            return refuse_output_size(model, i, given, error);
         port->bytes = given;
     }
     return 0;
@@ -221,7 +256,8 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     struct acl_model *model = loaded;
     forget_shape(model);
     char given[32];
-    (void)snprintf(given, sizeof given, "%s: ", shape_option(shape->mode));
+    (void)snprintf(given, sizeof given,
+                   "%s: ", shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode));
     if (shape->mode != acl_shape_mode(model) || shape->mode == AISPIPE_SHAPE_STATIC)
         return acl_refuse_shape(model, given, error);
     int rc = shape->mode == AISPIPE_SHAPE_SHAPE ? check_calls(model, error) : 0;
@@ -242,7 +278,9 @@ int acl_set_shape(void *loaded, const struct aispipe_shape *shape, struct aispip
     if (shape->mode == AISPIPE_SHAPE_SHAPE)
         return acl_set_open_outputs(model, shape, error);
     rc = acl_aipp_describe(model, error);
-    return rc ? rc : acl_probe_outputs(model, error);
+    if (!rc)
+        rc = acl_probe_outputs(model, error);
+    return rc ? rc : check_output_sizes(model, shape, error);
 }
 
 int acl_check_ready(const void *loaded, struct aispipe_error *error)
@@ -250,6 +288,19 @@ int acl_check_ready(const void *loaded, struct aispipe_error *error)
     const struct acl_model *model = loaded;
     if (acl_shape_mode(model) != AISPIPE_SHAPE_STATIC)
         return acl_refuse_shape(model, "", error);
+    return 0;
+}
+
+int acl_check_shape(const void *loaded, const struct aispipe_shape *shape, struct aispipe_error *error)
+{
+    const struct acl_model *model = loaded;
+    if (shape->mode != acl_shape_mode(model))
+        return acl_refuse_shape(model, "", error);
+    if (shape->mode != AISPIPE_SHAPE_SHAPE || shape->n_output_sizes)
+        return 0;
+    for (size_t i = 0; i < model->n_outputs; i++)
+        if (is_open(&model->desc.outputs[i]) && !model->ports[model->n_inputs + i].reported)
+            return shape_refuse_output(model->path, &model->desc, i, error);
     return 0;
 }
 
