@@ -248,7 +248,8 @@ static int check_needs_output(const struct options *options, const char *const *
     return 0;
 }
 
-/* Profile and dump are of one device and of one shape. */
+/* Profile and dump are of one shape, but where the device's runtime makes them, for all that the process
+ * does. */
 static int check_layers(const struct options *options, struct aispipe_error *error)
 {
     const char *name = options->profiler ? "profiler" : "dump";
@@ -257,28 +258,21 @@ static int check_layers(const struct options *options, struct aispipe_error *err
                             "options --profiler and --dump exclude each other; run once with each");
     if (!options->profiler && !options->dump)
         return 0;
-    if (options->device.count > 1)
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "option --%s: %zu devices are given; run it on one of them", name,
-                            options->device.count);
-    if (options->dym_shape_range && !options->dym_shape)
+    if (options->dym_shape_range && !options->dym_shape && !ascend_meant(options))
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --%s: it is for one shape; give --dymShape instead of --dymShape_range",
                             name);
     return 0;
 }
 
-/* Each of these sets the shape of one session again and again. */
+/* It compares the shapes on one device, one after the other. */
 static int check_devices(const struct options *options, struct aispipe_error *error)
 {
-    const char *name = options->auto_dims                                ? "auto_set_dymdims_mode"
-                       : options->auto_shape                             ? "auto_set_dymshape_mode"
-                       : options->dym_shape_range && !options->dym_shape ? "dymShape_range"
-                                                                         : NULL;
-    if (!name || options->device.count == 1)
+    if (!options->dym_shape_range || options->dym_shape || options->device.count == 1)
         return 0;
-    return aispipe_fail(error, AISPIPE_INVALID, "option --%s: %zu devices are given; run it on one of them",
-                        name, options->device.count);
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "option --dymShape_range: %zu devices are given; run it on one of them",
+                        options->device.count);
 }
 
 static int check_energy(const struct options *options, struct aispipe_error *error)

@@ -161,6 +161,22 @@ def test_samples_of_several_shapes(tmp_path, device, pair, threads):
     check(pair, samples, tmp_path / "out" / "r")
 
 
+@pytest.mark.parametrize("divide", [0, 1])
+def test_samples_of_several_shapes_on_several_devices(tmp_path, device, pair, divide):
+    om = any_shape(pair, tmp_path)
+    samples, where = mixed(tmp_path, [(1, 4, 2), (3, 5, 7), (6, 1, 6)])
+    options = ["--auto_set_dymshape_mode", 1, "--outputSize", 200, "--device", "0,1", "--divide_input", divide]
+    run(device, om, where, tmp_path / "out", *options, settings={"devices": 2})
+    parts = [tree(tmp_path / "out" / "r" / f"device{i}_{i}") for i in range(2)]
+    assert [len(part) for part in parts] == ([6, 6] if divide else [12, 12])
+    for part in parts if not divide else [{**parts[0], **parts[1]}]:
+        whole = tmp_path / "whole"
+        for name, data in part.items():
+            whole.mkdir(exist_ok=True)
+            (whole / name).write_bytes(data)
+        check(pair, samples, whole)
+
+
 def test_a_range_of_shapes(tmp_path, device, pair):
     om = any_shape(pair, tmp_path)
     result = device.run("--model", om, "--dymShape_range", "a:1~3,4;b:4,5-6", "--outputSize", 1000)
