@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -331,6 +332,26 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
     return 0;
 }
 
+/* trtexec is handed the rest, or the run's own directory is made of it. The others say something that holds
+ * in any case (--profiler 0), so they are no mistake; but none may be thought to be in force. */
+static void warn_of_unheard(const char *const *seen, const struct aispipe_log *log)
+{
+    static const char *const heard[] = {"model",  "backend",        "device",       "batchsize", "loop",
+                                        "output", "output_dirname", "warmup_count", "perf",      "debug"};
+    char names[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < option_count; i++) {
+        bool known = !seen[i];
+        for (size_t k = 0; k < sizeof heard / sizeof *heard && !known; k++)
+            known = strcmp(option_table[i].name, heard[k]) == 0;
+        if (!known && used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s--%s", used ? ", " : "",
+                                     option_table[i].name);
+    }
+    if (used)
+        log_line(log, AISPIPE_LOG_WARNING, "--backend trtexec has no use for %s", names);
+}
+
 /* What was typed for a device that has no use for it would go unheard. */
 static int check_ascend(const struct options *options, const char *const *seen, struct aispipe_error *error)
 {
@@ -369,6 +390,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_ascend(options, seen, error);
     if (!status)
         status = check_model(options->model, log, error);
+    if (!status && strcmp(options->backend, "trtexec") == 0)
+        warn_of_unheard(seen, log);
     if (!status && options->input)
         status = check_input(options->input, error);
     if (!status && options->aipp_config)
