@@ -98,7 +98,7 @@ static void test_model_without_gears(void **state)
     assert_int_equal(aipp, ACL_DATA_WITHOUT_AIPP);
     MISUSE(aclmdlSetDynamicBatchSize(model.id, model.in, 0, 2), ACL_ERROR_MODEL_NOT_DYNAMIC, "static");
     aclsim_drop_model(&model);
-    aclsim_end();
+    aclsim_stop();
 }
 
 /* Before a gear is set the current dims are the largest; afterwards they are the gear's. */
