@@ -184,6 +184,18 @@ def test_a_range_of_shapes(tmp_path, device, pair):
     assert len(found) == 6, result
 
 
+def test_a_range_of_shapes_is_profiled_as_a_whole(tmp_path, device, pair):
+    """The device's runtime profiles the process, whatever shapes it runs."""
+    command = ["--model", any_shape(pair, tmp_path), "--dymShape_range", "a:1~2,4;b:4,5", "--outputSize", 1000]
+    options = ["--output", tmp_path / "out", "--profiler", 1]
+    result = device.run(*command, *options, env={"AIT_NO_MSPROF_MODE": "1"})
+    assert sum("result:OK throughput" in line for line in result.lines) == 2
+    assert (tmp_path / "out" / "acl.json").exists()
+    model = tmp_path / "pair.onnx"
+    refused = device.run("--model", model, *command[2:4], *options, status=None)
+    assert_one_error(refused, 2, "--profiler", "one shape", "--dymShape")
+
+
 def test_refused(tmp_path, device, pair):
     om = any_shape(pair, tmp_path)
     assert_one_error(device.run("--model", om, status=None), 2, "--dymShape", "a:-1,-1;b:-1,-1")
