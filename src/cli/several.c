@@ -332,6 +332,13 @@ static void print_errors(const struct several *several)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* A call of a device's runtime that failed is a failure of the run, however early it came. */
+static void note_faults(struct several *several)
+{
+    for (size_t i = 0; i < several->count; i++)
+        several->began = several->began || several->devices[i].rc == AISPIPE_FAULT;
+}
+
 static void run_steps(struct several *several)
 {
     start_threads(several);
@@ -351,6 +358,7 @@ static void run_steps(struct several *several)
     gather(several);
     summarise(several);
     several->console->progress = NULL;
+    note_faults(several);
 }
 
 static void end_steps(struct several *several)
