@@ -11,13 +11,14 @@
 
 void format_double(double value, char text[32])
 {
+    size_t length = 0; /* at most 17 digits, a sign, a point and an exponent */
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
+        length = (size_t)snprintf(text, 32, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
     }
     if (!strpbrk(text, ".eni")) /* a whole number, and neither an exponent nor inf or nan */
-        memcpy(text + strlen(text), ".0", sizeof ".0"); /* at most 17 digits and a sign are there */
+        memcpy(text + length, ".0", sizeof ".0");
 }
 
 static void flush(struct json_writer *json)

@@ -30,11 +30,13 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
     if ((options->profile && !session->backend->save_profile) || (options->dump && !session->backend->dump))
         return aispipe_fail(error, AISPIPE_UNSUPPORTED, "backend '%s' cannot %s the layers of a model",
                             session->backend->name, options->profile ? "profile" : "dump");
-    if (options->aipp_config && !(session->backend->caps & AISPIPE_CAP_AIPP))
-        return aispipe_fail(
-            error, AISPIPE_UNSUPPORTED,
-            "--aipp_config '%s': backend %s has no AIPP, which is of Ascend NPUs; leave it out",
-            options->aipp_config, session->backend->name);
+    /* As a model without dynamic AIPP on Ascend: the file is ignored, and that is said. */
+    if (options->aipp_config && !(session->backend->caps & AISPIPE_CAP_AIPP)) {
+        config.aipp_config = NULL;
+        log_line(&session->log, AISPIPE_LOG_WARNING,
+                 "backend %s has no AIPP, which is of Ascend NPUs, so AIPP configuration '%s' has no effect",
+                 session->backend->name, options->aipp_config);
+    }
     int rc = session->backend->open(&config, &session->device, error);
     if (rc)
         return rc;

@@ -170,8 +170,8 @@ struct aispipe_session_options {
     bool shape_later;
     bool profile; /**< measure the layers: aispipe_session_save_profile will be called */
     bool dump;    /**< aispipe_session_dump will be called: refused at once where it cannot be */
-    /** File with the settings of dynamic AIPP; NULL: none. Models without dynamic AIPP need none, with a
-     * warning if there is one; backends other than acl refuse it. */
+    /** File with the settings of dynamic AIPP; NULL: none. Models without dynamic AIPP, and backends other
+     * than acl, ignore it with a warning. */
     const char *aipp_config;
     /** Ascend: acl.json, with which the device runtime is started, once for the whole process: a session that
      * wants another one than is in use is refused. NULL: none, or the one in use. Other backends refuse it.

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -264,20 +265,17 @@ static int check_needs_output(const struct options *options, const char *const *
     return 0;
 }
 
-/* Profile and dump are of one device and of one shape, except where the device runtime makes them. */
+/* Profile and dump are of one shape, but where the device's runtime makes them, for all that the process
+ * does. */
 static int check_layers(const struct options *options, struct aispipe_error *error)
 {
     const char *name = options->profiler ? "profiler" : "dump";
     if (options->profiler && options->dump)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "options --profiler and --dump exclude each other; run once with each");
-    if ((!options->profiler && !options->dump) || ascend_meant(options))
+    if (!options->profiler && !options->dump)
         return 0;
-    if (options->device.count > 1)
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "option --%s: %zu devices are given; run it on one of them", name,
-                            options->device.count);
-    if (options->dym_shape_range && !options->dym_shape)
+    if (options->dym_shape_range && !options->dym_shape && !ascend_meant(options))
         return aispipe_fail(error, AISPIPE_INVALID,
                             "option --%s: it is for one shape; give --dymShape instead of --dymShape_range",
                             name);
@@ -294,17 +292,14 @@ static int check_dump_npy(const struct options *options, struct aispipe_error *e
         "FILE, or leave it out");
 }
 
-/* Each of these sets the shape of one session again and again. */
+/* It compares the shapes on one device, one after the other. */
 static int check_devices(const struct options *options, struct aispipe_error *error)
 {
-    const char *name = options->auto_dims                                ? "auto_set_dymdims_mode"
-                       : options->auto_shape                             ? "auto_set_dymshape_mode"
-                       : options->dym_shape_range && !options->dym_shape ? "dymShape_range"
-                                                                         : NULL;
-    if (!name || options->device.count == 1)
+    if (!options->dym_shape_range || options->dym_shape || options->device.count == 1)
         return 0;
-    return aispipe_fail(error, AISPIPE_INVALID, "option --%s: %zu devices are given; run it on one of them",
-                        name, options->device.count);
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "option --dymShape_range: %zu devices are given; run it on one of them",
+                        options->device.count);
 }
 
 static int check_energy(const struct options *options, struct aispipe_error *error)
@@ -363,6 +358,26 @@ static int check_trtexec(const struct options *options, struct aispipe_error *er
     return 0;
 }
 
+/* trtexec is handed the rest, or the run's own directory is made of it. The others say something that holds
+ * in any case (--profiler 0), so they are no mistake; but none may be thought to be in force. */
+static void warn_of_unheard(const char *const *seen, const struct aispipe_log *log)
+{
+    static const char *const heard[] = {"model",  "backend",        "device",       "batchsize", "loop",
+                                        "output", "output_dirname", "warmup_count", "perf",      "debug"};
+    char names[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < option_count; i++) {
+        bool known = !seen[i];
+        for (size_t k = 0; k < sizeof heard / sizeof *heard && !known; k++)
+            known = strcmp(option_table[i].name, heard[k]) == 0;
+        if (!known && used < sizeof names)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s--%s", used ? ", " : "",
+                                     option_table[i].name);
+    }
+    if (used)
+        log_line(log, AISPIPE_LOG_WARNING, "--backend trtexec has no use for %s", names);
+}
+
 /* What was typed for a device that has no use for it would go unheard. */
 static int check_ascend(const struct options *options, const char *const *seen, struct aispipe_error *error)
 {
@@ -403,6 +418,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_ascend(options, seen, error);
     if (!status)
         status = check_model(options->model, log, error);
+    if (!status && strcmp(options->backend, "trtexec") == 0)
+        warn_of_unheard(seen, log);
     if (!status && options->input)
         status = check_input(options->input, log, error);
     if (!status && options->aipp_config)

@@ -3,6 +3,7 @@
 
 #include "cli/check_shape.h"
 #include "cli/dump_npy.h"
+#include "cli/layers.h"
 #include "io/npy.h"
 #include "log.h"
 #include "session.h"
@@ -95,8 +96,10 @@ static double batchsize(const struct job *job)
         return (double)job->options->batchsize;
     if (job->options->dym_batch)
         return (double)job->options->dym_batch;
+    if (job->shapes && job->share.samples)
+        return shape_plan_mean_batch(job->shapes, job->share.first_sample, job->share.samples);
     if (job->shapes)
-        return shape_plan_mean_batch(job->shapes);
+        return shape_plan_mean_batch(job->shapes, 0, shape_plan_samples(job->shapes));
     return input->rank && input->dims[0] > 0 ? (double)input->dims[0] : 1;
 }
 
@@ -113,39 +116,38 @@ void job_describe(const struct job *job)
 
 /* ------------------------------------------------------------------ input and output */
 
-/* All shapes are known before the run, and the model is told. */
-static int open_shaped(struct job *job, struct aispipe_error *error)
+int job_plan_shapes(struct job *job, const struct dataset *dataset, struct aispipe_error *error)
 {
     const struct options *o = job->options;
     struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
+    job->dataset = dataset;
+    if (!dataset || !each_has_shape(o))
+        return 0;
     shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
     int rc =
         shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode, &job->shapes, error);
     if (rc)
         return rc;
     shape.each = shape_plan_each(job->shapes, &shape.n_each);
-    rc = aispipe_session_set_shape(job->session, &shape, error);
-    if (rc)
-        return rc;
-    job_describe(job);
-    return file_source_open_shaped(job->dataset, aispipe_session_model(job->session), job->shapes, &job->log,
-                                   &job->files, error);
+    return aispipe_session_set_shape(job->session, &shape, error);
 }
 
-int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error)
+int job_open_input(struct job *job, struct aispipe_error *error)
 {
     const struct options *o = job->options;
     const struct aispipe_model_desc *model = aispipe_session_model(job->session);
-    job->dataset = dataset;
-    if (!dataset) {
+    if (!job->dataset) {
         /* The executions of one made-up sample are dealt out, so that every thread has some. */
         uint64_t batches = o->threads < o->loop ? o->threads : o->loop;
         return made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
                                    &job->made_up, error);
     }
-    if (each_has_shape(o))
-        return open_shaped(job, error);
-    return file_source_open(dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files, error);
+    if (job->shapes) {
+        job_describe(job);
+        return file_source_open_shaped(job->dataset, model, job->shapes, &job->log, &job->files, error);
+    }
+    return file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files,
+                            error);
 }
 
 struct aispipe_source job_source(const struct job *job)
@@ -196,6 +198,17 @@ void job_log_batching(const struct job *job)
 }
 
 /* ------------------------------------------------------------------ run */
+
+int job_dump(struct job *job, struct aispipe_error *error)
+{
+    struct aispipe_source source = job_source(job);
+    if (!job->options->dump)
+        return 0;
+    if (job->options->dump_npy)
+        log_line(&job->log, AISPIPE_LOG_INFO,
+                 "--dump_npy: there is nothing to convert, the dump consists of .npy files");
+    return layers_dump(job->options, &job->directory, job->session, &source, error);
+}
 
 int job_open_pipeline(struct job *job, struct aispipe_error *error)
 {
@@ -321,6 +334,13 @@ void job_free_pipeline(struct job *job)
     job->pipeline = NULL;
     job->energy = NULL;
     job->energy_result = NULL;
+}
+
+int job_save_profile(struct job *job, struct aispipe_error *error)
+{
+    if (!job->options->profiler)
+        return 0;
+    return layers_save_profile(job->options, &job->directory, job->session, &job->log, error);
 }
 
 void job_close_files(struct job *job, bool failed)

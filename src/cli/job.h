@@ -4,8 +4,9 @@
  * One device's part of a run: a session, where its batches come from and go to, and the pipeline between.
  *
  * The steps are called in the order in which they stand here, each once; after one that failed, only the last
- * three. What calls the engine (open_session, open_pipeline, warmup, start, wait, free_pipeline,
- * close_session) must stay in one thread; the rest may be called from another while that one waits.
+ * ones: free_pipeline, close_files, close_session. What calls the engine (open_session, plan_shapes, dump,
+ * open_pipeline, warmup, start, wait, free_pipeline, save_profile, close_session) must stay in one thread;
+ * the rest may be called from another while that one waits.
  */
 #ifndef AISPIPE_CLI_JOB_H
 #define AISPIPE_CLI_JOB_H
@@ -57,14 +58,19 @@ int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error
 /** Prints what is known of the model: with --debug its description, then its batch size. Where both are only
  * known with the samples, job_open_input does it. */
 void job_describe(const struct job *job);
-/** `dataset` is borrowed; NULL: made-up data. */
-int job_open_input(struct job *job, const struct dataset *dataset, struct aispipe_error *error);
+/** In the auto modes: finds out the shape of every sample, and tells the model. `dataset` is borrowed; NULL:
+ * made-up data. */
+int job_plan_shapes(struct job *job, const struct dataset *dataset, struct aispipe_error *error);
+/** Of the dataset that job_plan_shapes was given. */
+int job_open_input(struct job *job, struct aispipe_error *error);
 /** Where the batches of the whole dataset come from; valid until job_close_files. */
 struct aispipe_source job_source(const struct job *job);
 /** For results in job->directory. */
 int job_open_sink(struct job *job, struct aispipe_error *error);
 /** Prints the line about files per batch, where there are files. */
 void job_log_batching(const struct job *job);
+/** With --dump for the first batch, where the engine and not the device's runtime writes it. */
+int job_dump(struct job *job, struct aispipe_error *error);
 int job_open_pipeline(struct job *job, struct aispipe_error *error);
 int job_warmup(struct job *job, struct aispipe_error *error);
 int job_start(struct job *job, struct aispipe_error *error);
@@ -76,6 +82,8 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct summary *
 /** For a sudden end: removes half-written files and what is empty. Any thread. */
 void job_clean(const struct job *job);
 void job_free_pipeline(struct job *job);
+/** With --profiler, after a run that succeeded and the end of its pipeline. */
+int job_save_profile(struct job *job, struct aispipe_error *error);
 /** Sink and source. `failed`: the directory of results is removed when it is empty. */
 void job_close_files(struct job *job, bool failed);
 void job_close_session(struct job *job);

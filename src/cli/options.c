@@ -125,7 +125,7 @@ const struct option_spec option_table[] = {
      .group = GROUP_ENGINE,
      .metavar = "FILE.config",
      .help = "Settings for an offline model with dynamic AIPP, which it needs: an INI file with a section "
-             "[aipp_op], at most 12.5 KiB. Other offline models ignore it, with a warning.",
+             "[aipp_op], at most 12.5 KiB. Other models ignore it, with a warning.",
      .offset = FIELD(const char *, aipp_config)},
 
     {.name = "input",

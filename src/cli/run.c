@@ -4,7 +4,6 @@
 #include "cli/dump_npy.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
-#include "cli/layers.h"
 #include "cli/range.h"
 #include "cli/several.h"
 #include "clock.h"
@@ -77,23 +76,17 @@ static int prepare(struct run_one *run, struct aispipe_error *error)
     job_describe(job);
     int rc = open_dataset(run, error);
     if (!rc)
-        rc = job_open_input(job, run->dataset, error);
+        rc = job_plan_shapes(job, run->dataset, error);
+    if (!rc)
+        rc = job_open_input(job, error);
     if (!rc)
         rc = open_output(run, error);
     if (rc)
         return rc;
     job_log_batching(job);
-    if (job->options->dump) {
-        struct aispipe_source source = job_source(job);
-        run->began = true;
-        rc = layers_dump(job->options, &job->directory, job->session, &source, error);
-        if (rc)
-            return rc;
-        if (job->options->dump_npy)
-            log_line(&job->log, AISPIPE_LOG_INFO,
-                     "--dump_npy: there is nothing to convert, the dump consists of .npy files");
-    }
-    return job_open_pipeline(job, error);
+    run->began = job->options->dump;
+    rc = job_dump(job, error);
+    return rc ? rc : job_open_pipeline(job, error);
 }
 
 static int wait_with_progress(struct run_one *run, struct aispipe_error *error)
@@ -156,8 +149,8 @@ static int close_run(struct run_one *run, int rc, struct aispipe_error *error)
     struct job *job = &run->job;
     run->console->progress = NULL;
     job_free_pipeline(job);
-    if (!rc && job->options->profiler)
-        rc = layers_save_profile(job->options, &job->directory, job->session, &job->log, error);
+    if (!rc)
+        rc = job_save_profile(job, error);
     job_close_files(job, rc != 0);
     dataset_close(run->dataset);
     run->dataset = NULL;

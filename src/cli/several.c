@@ -50,6 +50,18 @@ struct several {
 
 /* ------------------------------------------------------------------ a device's thread */
 
+/* The auto modes: on Ascend the shapes are told to the model by calls of its thread. */
+static int plan_shapes(struct job *job, struct aispipe_error *error)
+{
+    return job_plan_shapes(job, job->dataset, error);
+}
+
+static int open_pipeline(struct job *job, struct aispipe_error *error)
+{
+    int rc = job_dump(job, error);
+    return rc ? rc : job_open_pipeline(job, error);
+}
+
 static int run_job(struct job *job, struct aispipe_error *error)
 {
     int rc = job_start(job, error);
@@ -58,8 +70,8 @@ static int run_job(struct job *job, struct aispipe_error *error)
 
 static void *drive(void *argument)
 {
-    static int (*const steps[])(struct job *, struct aispipe_error *) = {job_open_session, job_open_pipeline,
-                                                                         job_warmup, run_job};
+    static int (*const steps[])(struct job *, struct aispipe_error *) = {job_open_session, plan_shapes,
+                                                                         open_pipeline, job_warmup, run_job};
     struct device *device = argument;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         if (!device->rc)
@@ -67,6 +79,8 @@ static void *drive(void *argument)
         crew_wait(device->crew);
     }
     job_free_pipeline(&device->job);
+    if (!device->rc)
+        device->rc = job_save_profile(&device->job, &device->error);
     crew_wait(device->crew);
     job_close_session(&device->job);
     return NULL;
@@ -132,7 +146,7 @@ static int open_output(struct several *several, struct device *device, struct ai
 
 static int open_files(struct several *several, struct device *device, struct aispipe_error *error)
 {
-    int rc = job_open_input(&device->job, several->dataset, error);
+    int rc = job_open_input(&device->job, error);
     if (!rc && several->options->output)
         rc = open_output(several, device, error);
     if (!rc)
@@ -140,32 +154,46 @@ static int open_files(struct several *several, struct device *device, struct ais
     return rc;
 }
 
-/* Once all models are loaded: the plan of the dataset, the directory of the run. */
-static int open_shared(struct several *several, struct aispipe_error *error)
+static int open_directory(struct several *several, struct aispipe_error *error)
 {
     const struct options *o = several->options;
-    for (size_t i = 0; i < several->count; i++)
-        if (!several->devices[i].rc)
-            job_describe(&several->devices[i].job);
-    int rc = o->input ? open_dataset(several, error) : 0;
-    if (rc || !o->output)
-        return rc;
-    rc = output_dir_make(&several->directory, o->output, o->output_dirname, error);
+    int rc = output_dir_make(&several->directory, o->output, o->output_dirname, error);
     if (!rc)
         interrupt_on_end(&several->interrupt, clean_output, several);
     return rc;
 }
 
+/* Nothing more is done on any device; the reason is said once, for all. */
+static void fail_all(struct several *several, int rc)
+{
+    several->rc = rc;
+    for (size_t i = 0; i < several->count; i++)
+        if (!several->devices[i].rc)
+            several->devices[i].rc = rc;
+}
+
+/* Once all models are loaded: the plan of the dataset. */
+static void open_plan(struct several *several)
+{
+    for (size_t i = 0; i < several->count; i++)
+        if (!several->devices[i].rc)
+            job_describe(&several->devices[i].job);
+    int rc = several->options->input && healthy(several) ? open_dataset(several, &several->error) : 0;
+    if (rc)
+        fail_all(several, rc);
+    for (size_t i = 0; i < several->count; i++)
+        several->devices[i].job.dataset = several->dataset;
+}
+
 static void open_all_files(struct several *several)
 {
-    if (healthy(several))
-        several->rc = open_shared(several, &several->error);
+    int rc = several->options->output && healthy(several) ? open_directory(several, &several->error) : 0;
+    if (rc)
+        fail_all(several, rc);
     for (size_t i = 0; i < several->count; i++) {
         struct device *device = &several->devices[i];
-        if (!several->rc && !device->rc)
+        if (!device->rc)
             device->rc = open_files(several, device, &device->error);
-        else if (!device->rc)
-            device->rc = several->rc; /* nothing more is done on it; the reason is said once, for all */
     }
 }
 
@@ -305,10 +333,20 @@ static void print_errors(const struct several *several)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* A call of a device's runtime that failed is a failure of the run, however early it came. */
+static void note_faults(struct several *several)
+{
+    for (size_t i = 0; i < several->count; i++)
+        several->began = several->began || several->devices[i].rc == AISPIPE_FAULT;
+}
+
 static void run_steps(struct several *several)
 {
     start_threads(several);
     gather(several); /* sessions are open */
+    open_plan(several);
+    crew_release(&several->crew);
+    gather(several); /* all sizes are known */
     open_all_files(several);
     crew_release(&several->crew);
     gather(several); /* pipelines are there */
@@ -321,6 +359,7 @@ static void run_steps(struct several *several)
     gather(several);
     summarise(several);
     several->console->progress = NULL;
+    note_faults(several);
 }
 
 static void end_steps(struct several *several)

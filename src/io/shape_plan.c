@@ -13,7 +13,6 @@ struct shape_plan {
     uint32_t *of_sample;              /* index of its shape */
     struct aispipe_tensor_desc *each; /* all different ones, input by input */
     size_t n, room;
-    double sum; /* of first dimensions */
 };
 
 /* ---------------------------------------------------------------- one sample */
@@ -48,7 +47,6 @@ static int add(struct shape_plan *plan, uint64_t sample, const struct aispipe_te
                struct aispipe_error *error)
 {
     size_t n = plan->n_inputs;
-    plan->sum += inputs[0].rank > 0 ? (double)inputs[0].dims[0] : 1;
     size_t last = plan->n > 0 ? plan->of_sample[sample - 1] : 0;
     if (plan->n > 0 && same_shape(plan->each + last * n, inputs, n)) {
         plan->of_sample[sample] = (uint32_t)last;
@@ -181,7 +179,17 @@ const struct aispipe_tensor_desc *shape_plan_each(const struct shape_plan *plan,
     return plan->each;
 }
 
-double shape_plan_mean_batch(const struct shape_plan *plan)
+double shape_plan_mean_batch(const struct shape_plan *plan, uint64_t first, uint64_t count)
 {
-    return plan->sum / (double)plan->samples;
+    double sum = 0;
+    for (uint64_t sample = first; sample < first + count; sample++) {
+        const struct aispipe_tensor_desc *input = shape_plan_inputs(plan, sample);
+        sum += input->rank > 0 ? (double)input->dims[0] : 1;
+    }
+    return sum / (double)count;
+}
+
+uint64_t shape_plan_samples(const struct shape_plan *plan)
+{
+    return plan->samples;
 }

@@ -27,7 +27,9 @@ const struct aispipe_tensor_desc *shape_plan_inputs(const struct shape_plan *pla
 /** All different shapes, as aispipe_shape.each wants them. */
 const struct aispipe_tensor_desc *shape_plan_each(const struct shape_plan *plan, size_t *n);
 
-/** Mean of the first dimensions of input 0; a scalar counts as 1. */
-double shape_plan_mean_batch(const struct shape_plan *plan);
+/** Mean of the first dimensions of input 0 over `count` samples (≥ 1) from `first` on; a scalar counts as 1.
+ */
+double shape_plan_mean_batch(const struct shape_plan *plan, uint64_t first, uint64_t count);
+uint64_t shape_plan_samples(const struct shape_plan *plan);
 
 #endif

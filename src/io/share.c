@@ -36,6 +36,13 @@ static int fill(void *context, void *thread, uint64_t batch, void *const *inputs
     return share->whole.fill(share->whole.context, thread, share->first_batch + batch, inputs, error);
 }
 
+static int shape(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
+                 struct aispipe_error *error)
+{
+    const struct share *share = context;
+    return share->whole.shape(share->whole.context, thread, share->first_batch + batch, inputs, error);
+}
+
 static void name_sample(void *context, uint64_t sample, char *name, size_t capacity)
 {
     const struct share *share = context;
@@ -52,6 +59,7 @@ struct aispipe_source share_source(struct share *share)
         .thread_open = share->whole.thread_open ? open_reader : NULL,
         .thread_close = share->whole.thread_close ? close_reader : NULL,
         .fill = fill,
+        .shape = share->whole.shape ? shape : NULL,
         .sample_name = share->whole.sample_name ? name_sample : NULL,
     };
 }

@@ -170,6 +170,33 @@ def test_a_fault_leaves_what_was_written(tmp_path, device, offline):
     assert not [name for name in files if re.match(r"s(29|3\d)_", name)]
 
 
+def test_a_device_that_fails_leaves_the_other_alone(tmp_path, device, offline):
+    """An execution fails, on whichever device it is the eighth in the process; each has five and a warm-up."""
+    case, onnx, om = offline(models.matmul)
+    samples = case.samples(5 * case.batch)
+    where = write_inputs(case, samples, tmp_path / "in", ".npy")
+    command = ["--model", om, "--input", where, "--output", tmp_path / "out", "--output_dirname", "r"]
+    failed = device.run(
+        *command, "--device", "0,1", status=1, fault="aclmdlExecute:8:507011", settings={"devices": 2}
+    )
+    assert_one_error(failed, 1, r"device [01] \(number [01] in --device\)", "507011")
+    (whole,) = (tmp_path / "out" / "r").glob("*_summary.json")
+    good = tmp_path / "out" / "r" / whole.name.removesuffix("_summary.json")
+    device.run(*command[:-1], "alone", "--device", "0", settings={"devices": 2})
+    assert tree(good) == tree(tmp_path / "out" / "alone")
+    assert sum(" throughput:" in line and line.startswith("[INFO] i:") for line in failed.lines) == 1
+
+
+def test_faults_before_the_run_are_failures_of_it(device, offline):
+    """Not wrong arguments, which end with 2; on several devices as on one."""
+    _, _, om = offline(models.matmul)
+    one = device.run("--model", om, status=None, fault="aclrtMalloc:1:207001")
+    assert_one_error(one, 1, "207001")
+    both = "aclrtMalloc:1:207001,aclrtMalloc:2:207001"
+    several = device.run("--model", om, "--device", "0,1", status=1, fault=both, settings={"devices": 2})
+    assert all("207001" in line for line in several.errors) and several.errors
+
+
 def test_an_operator_that_fails_leaves_its_operands(tmp_path, device, offline):
     """The third execution fails on the device: what it was given is written where the program runs."""
     import numpy as np

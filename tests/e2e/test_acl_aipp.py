@@ -385,14 +385,22 @@ def test_the_largest_file_is_read(tmp_path, device):
     device.run("--model", om, "--aipp_config", config)
 
 
-@pytest.mark.parametrize("name, options", [("m.onnx", []), ("m.onnx", ["--backend", "trtexec", "--perf", "1"]),
-                                           ("m.sim.json", [])])
-def test_other_backends(tmp_path, name, options):
+@pytest.mark.parametrize("name", ["m.onnx", "m.sim.json"])
+def test_other_backends_ignore_it(tmp_path, name):
     image_model(tmp_path / "m.onnx", 3)
     models.sim_model(tmp_path / "m.sim.json")
-    path = tmp_path / name
     config = write_config(tmp_path / "a.config", "RGB888_U8", size(6, 10))
-    run = harness.aispipe("--model", path, "--aipp_config", config, *options, status=None)
+    shape = [] if "sim" in name else ["--dymShape", "x:1,3,6,10"]
+    run = harness.aispipe("--model", tmp_path / name, "--aipp_config", config, *shape)
+    assert re.search(r"^\[WARNING\] backend \w+ has no AIPP", run.stderr, re.MULTILINE)
+    assert f"'{config}' has no effect" in run.stderr
+
+
+def test_trtexec_refuses_it(tmp_path):
+    image_model(tmp_path / "m.onnx", 3)
+    config = write_config(tmp_path / "a.config", "RGB888_U8", size(6, 10))
+    options = ["--backend", "trtexec", "--perf", "1"]
+    run = harness.aispipe("--model", tmp_path / "m.onnx", "--aipp_config", config, *options, status=None)
     assert_one_error(run, 2, "--aipp_config", "no AIPP", "leave it out")
 
 

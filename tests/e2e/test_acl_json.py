@@ -134,6 +134,13 @@ def test_several_devices_share_the_file(tmp_path, device, om):
     assert device.given() == [str(file)]
 
 
+def test_several_devices_are_profiled_together(tmp_path, device, om):
+    output = tmp_path / "out"
+    command = ["--model", om, "--output", output, "--profiler", "1", "--device", "0,1"]
+    device.run(*command, env=NO_MSPROF, settings={"devices": 2})
+    assert device.given() == [f"{output}/acl.json"]
+
+
 # --- the user's file ------------------------------------------------------------------------------------
 
 

@@ -161,11 +161,39 @@ def test_samples_of_several_shapes(tmp_path, device, pair, threads):
     check(pair, samples, tmp_path / "out" / "r")
 
 
+@pytest.mark.parametrize("divide", [0, 1])
+def test_samples_of_several_shapes_on_several_devices(tmp_path, device, pair, divide):
+    om = any_shape(pair, tmp_path)
+    samples, where = mixed(tmp_path, [(1, 4, 2), (3, 5, 7), (6, 1, 6)])
+    options = ["--auto_set_dymshape_mode", 1, "--outputSize", 200, "--device", "0,1", "--divide_input", divide]
+    run(device, om, where, tmp_path / "out", *options, settings={"devices": 2})
+    parts = [tree(tmp_path / "out" / "r" / f"device{i}_{i}") for i in range(2)]
+    assert [len(part) for part in parts] == ([6, 6] if divide else [12, 12])
+    for part in parts if not divide else [{**parts[0], **parts[1]}]:
+        whole = tmp_path / "whole"
+        for name, data in part.items():
+            whole.mkdir(exist_ok=True)
+            (whole / name).write_bytes(data)
+        check(pair, samples, whole)
+
+
 def test_a_range_of_shapes(tmp_path, device, pair):
     om = any_shape(pair, tmp_path)
     result = device.run("--model", om, "--dymShape_range", "a:1~3,4;b:4,5-6", "--outputSize", 1000)
     found = [line for line in result.lines if re.search(r"result:OK throughput", line)]
     assert len(found) == 6, result
+
+
+def test_a_range_of_shapes_is_profiled_as_a_whole(tmp_path, device, pair):
+    """The device's runtime profiles the process, whatever shapes it runs."""
+    command = ["--model", any_shape(pair, tmp_path), "--dymShape_range", "a:1~2,4;b:4,5", "--outputSize", 1000]
+    options = ["--output", tmp_path / "out", "--profiler", 1]
+    result = device.run(*command, *options, env={"AIT_NO_MSPROF_MODE": "1"})
+    assert sum("result:OK throughput" in line for line in result.lines) == 2
+    assert (tmp_path / "out" / "acl.json").exists()
+    model = tmp_path / "pair.onnx"
+    refused = device.run("--model", model, *command[2:4], *options, status=None)
+    assert_one_error(refused, 2, "--profiler", "one shape", "--dymShape")
 
 
 def test_refused(tmp_path, device, pair):

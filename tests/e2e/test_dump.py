@@ -119,6 +119,20 @@ def test_results_are_those_without_it(onnx_model, tmp_path):
     assert results == plain and len(plain) == 3 * case.batch * 2
 
 
+def test_each_of_several_devices(onnx_model, tmp_path):
+    case, path = onnx_model(models.conv_net)
+    option, feeds = batch_files(case, tmp_path / "in", case.batch)
+    aispipe("--model", path, "--dump", "1", "--output", tmp_path / "out", "--output_dirname", "r", *option,
+            "--device", "0,0")  # fmt: skip
+    wanted = layers_of(path, feeds)
+    for place in ("device0_0", "device0_1"):
+        below = tmp_path / "out" / "dump" / "r" / place
+        tensors = json.loads((below / "tensors.json").read_text())["tensors"]
+        assert [t["name"] for t in tensors] == list(wanted)
+        for t in tensors:
+            np.testing.assert_allclose(np.load(below / t["file"]), wanted[t["name"]], rtol=1e-5, atol=1e-5)
+
+
 def test_made_up_data(onnx_model, tmp_path):
     case, path = onnx_model(models.conv_net)
     _, arrays = dump(path, tmp_path / "out")

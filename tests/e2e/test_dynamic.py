@@ -405,6 +405,32 @@ def test_auto(tmp_path, option, threads):
     assert len(summary_of(tmp_path / "out", "r")["filesinfo"]) == 60
 
 
+@pytest.mark.parametrize("divide", [False, True])
+def test_auto_on_several_devices(tmp_path, batch_model, divide):
+    """Each device is told the shapes; the batch size of its throughput is the mean of its own samples."""
+    samples = [arrays(1, (n, 3, 8, 9), seed=i)[0] for i, n in enumerate((1, 2, 3, 4, 4, 4, 6))]
+    options = ["--device", "0,0", "--divide_input", str(int(divide))]
+    run = aispipe("--model", batch_model, "--input", write_all(tmp_path / "in", samples), "-asdsm", *out(tmp_path),
+                  *options)
+    wanted = [range(4), range(4, 7)] if divide else [range(7)] * 2
+    for device, numbers in enumerate(wanted):
+        read = {p.name: np.load(p) for p in (tmp_path / "out" / "r" / f"device0_{device}").iterdir()}
+        assert len(read) == len(numbers)
+        for i in numbers:
+            same(read[f"s{i}_0.npy"], reference(batch_model, x=samples[i])[0])
+    means = [float(m) for m in re.findall(r"batchsize\.mean\(([0-9.]+)\)", run.stdout)]
+    assert means == pytest.approx([np.mean([len(samples[i]) for i in numbers]) for numbers in wanted])
+    assert sum(line.startswith("[INFO] try get model batchsize:") for line in run.lines) == 2
+
+
+def test_auto_on_several_devices_refused_once(tmp_path, batch_model):
+    samples = [arrays(1, (1, 3, 8, 9))[0], arrays(1, (1, 2, 8, 9))[0]]
+    run = aispipe("--model", batch_model, "--input", write_all(tmp_path / "in", samples), "-asdsm", *out(tmp_path),
+                  "--device", "0,0", status=None)
+    assert_one_error(run, 2, "on every device: .*s1.npy")
+    assert not (tmp_path / "out").exists()
+
+
 def test_auto_mean_batch(tmp_path, batch_model):
     samples = [arrays(1, (n, 3, 8, 9))[0] for n in (1, 2, 2, 4)]
     run = aispipe("--model", batch_model, "--input", write_all(tmp_path / "in", samples), "-asdsm")

@@ -116,6 +116,21 @@ def test_npu_smi(slow, tmp_path):
     assert len(asked) >= 6  # before, after, and at least once in between
 
 
+def test_an_npu_for_each_of_several_devices(sim, tmp_path):
+    program = Program(tmp_path / "bin", "npu-smi", NPU_SMI)
+    (tmp_path / "bin" / "npu-smi.watts").write_text('{"5": 40, "7": 100}')
+    command = ["--model", sim(compute={"latency_us": 5000}), "--loop", "60", "--device", "1,2", "-ec", "1"]
+    out = ["--output", tmp_path / "out", "--output_dirname", "r"]
+    run = aispipe(*command, *out, "--npu_id", "7,5", env=program.environment)
+    for place, npu, watts in (("device1_0", 7, 100), ("device2_1", 5, 40)):
+        energy = summary_of(tmp_path / "out" / "r", place)["energy_consumption"]
+        assert [entry["npu_id"] for entry in energy["npus"]] == [npu]
+        assert joules(run)[npu] == energy["npus"][0]["joules"] == pytest.approx(watts * energy["seconds"], rel=1e-3)
+    for ids in ("7", "7,5,3"):
+        refused = aispipe(*command, "--npu_id", ids, env=program.environment, status=None)
+        assert_one_error(refused, 2, "--npu_id", "for 2 devices", "one for each device")
+
+
 def test_power_that_changes_is_followed(slow, tmp_path):
     program = Program(tmp_path / "bin", "npu-smi", NPU_SMI)
     watts = tmp_path / "bin" / "npu-smi.watts"

@@ -105,6 +105,16 @@ def test_time_stamped_runs_do_not_meet(onnx_model, tmp_path):
     assert all((tmp_path / "out" / name).is_dir() for name in runs)
 
 
+def test_each_of_several_devices(onnx_model, tmp_path):
+    _, path = onnx_model(two_products)
+    options = ["--output", tmp_path / "out", "--output_dirname", "r", "--device", "0,0", "--loop", "7"]
+    aispipe("--model", path, "--profiler", "1", *options)
+    for place in ("device0_0", "device0_1"):
+        layers = json.loads((tmp_path / "out" / "profiler" / "r" / place / "layers.json").read_text())
+        assert layers["executions"] == 7 and layers["layers"]
+        assert (tmp_path / "out" / "profiler" / "r" / place / "trace.json").exists()
+
+
 def test_refused(onnx_model, sim, tmp_path):
     _, path = onnx_model(two_products)
     out = ["--output", tmp_path / "out"]

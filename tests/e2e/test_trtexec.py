@@ -58,6 +58,11 @@ def test_started_with_all_options(model, tmp_path):
     ]  # fmt: skip
 
 
+def test_options_that_it_has_no_use_for(model, tmp_path):
+    run = perf(model, "--threads", "2", "--dymBatch", "4", "--debug", program=trtexec(tmp_path))
+    assert run.stderr == "[WARNING] --backend trtexec has no use for --dymBatch, --threads\n"
+
+
 def test_log_and_figures_are_printed(model, tmp_path):
     run = perf(model, program=trtexec(tmp_path))
     assert "[INFO] [01/02/2024-10:11:12] [I] === Model Options ===" in run.lines
