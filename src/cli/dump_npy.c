@@ -29,6 +29,16 @@
 /* More dumps than this are not begun in one second. */
 #define MOST_OF_ONE_NAME 1000
 
+static sigset_t block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return signals;
+}
+
 /* ------------------------------------------------------------------ before the run */
 
 int dump_npy_begin(const char *acl_json, const char *dump_path, struct dump_npy *dump,
@@ -43,6 +53,7 @@ int dump_npy_begin(const char *acl_json, const char *dump_path, struct dump_npy 
     int n = snprintf(dump->place, sizeof dump->place, "%s/aispipe-XXXXXX", directory);
     if (n < 0 || (size_t)n >= sizeof dump->place)
         return aispipe_fail(error, AISPIPE_INVALID, OPTION ": the dump_path '%s' is too long", dump_path);
+    (void)block_signals();
     if (!mkdtemp(dump->place))
         return aispipe_fail(error, AISPIPE_INVALID,
                             OPTION ": no directory can be made in the dump_path '%s' of '%s': %s", dump_path,
@@ -309,15 +320,12 @@ int dump_npy_finish(const char *place, struct console *console, bool debug, int 
 {
     struct aispipe_log log = console_log(console, debug);
     struct aispipe_error error;
-    struct conversion conversion = {.log = &log, .wanted = status == EXIT_DONE};
+    struct conversion conversion = {.log = &log, .wanted = status == EXIT_DONE, .signals = block_signals()};
     const struct receiver receiver = {.take = take, .context = &conversion};
     if (status != EXIT_DONE)
         atomic_store(&console->failed, true); /* its error line was the one of this run */
     if (!find_tool(conversion.tool))
         conversion.tool[0] = '\0';
-    sigemptyset(&conversion.signals);
-    sigaddset(&conversion.signals, SIGINT);
-    sigaddset(&conversion.signals, SIGTERM);
     int rc = move_out(place, &receiver, &error);
     if (rc)
         fail(&conversion, "%s", error.message);

@@ -20,8 +20,9 @@ struct dump_npy {
 };
 
 /**
- * Before the runtime starts. `acl_json` is what it would have been started with, which stays as it is;
- * `dump_path` is what that says, a directory. On failure nothing is left behind.
+ * Before the runtime starts, in the only thread that there is: blocks SIGINT and SIGTERM, until
+ * interrupt_open receives them and knows what to clean. `acl_json` is what it would have been started with,
+ * which stays as it is; `dump_path` is what that says, a directory. On failure nothing is left behind.
  */
 int dump_npy_begin(const char *acl_json, const char *dump_path, struct dump_npy *dump,
                    struct aispipe_error *error);
@@ -34,8 +35,8 @@ void dump_npy_leave(void *place);
 
 /**
  * After the run, which ended with `status`, and after the runtime: moves the dump and, where the run
- * succeeded, converts it. SIGINT and SIGTERM, which the caller has blocked in all its threads, end the
- * conversion; what it had made goes. Returns the status to exit with.
+ * succeeded, converts it. SIGINT and SIGTERM (still blocked in all threads) end the conversion; what it had
+ * made goes. Returns the status to exit with.
  */
 int dump_npy_finish(const char *place, struct console *console, bool debug, int status);
 

@@ -64,9 +64,10 @@ static void *receiver(void *argument)
     }
 }
 
-int interrupt_open(struct interrupt *interrupt, struct aispipe_error *error)
+int interrupt_open(struct interrupt *interrupt, void (*clean)(void *context), void *context,
+                   struct aispipe_error *error)
 {
-    *interrupt = (struct interrupt){0};
+    *interrupt = (struct interrupt){.clean = clean, .context = context};
     pthread_mutex_init(&interrupt->mutex, NULL);
     sigset_t set;
     signals_of_interest(&set);

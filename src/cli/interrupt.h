@@ -30,8 +30,10 @@ struct interrupt {
     bool quit;
 };
 
-/** Blocks the signals in this thread and all that it starts, and starts the receiving thread. */
-int interrupt_open(struct interrupt *interrupt, struct aispipe_error *error);
+/** Blocks the signals in this thread and all that it starts, and starts the receiving thread. `clean` is what
+ * a sudden end has to clean up from the first moment on, as interrupt_on_end says later. */
+int interrupt_open(struct interrupt *interrupt, void (*clean)(void *context), void *context,
+                   struct aispipe_error *error);
 /** Ends the receiving thread. Does not return when a sudden end is under way. */
 void interrupt_close(struct interrupt *interrupt);
 /** What a sudden end has to clean up; NULL: nothing. */

@@ -216,11 +216,9 @@ int run_command(const struct options *options, struct console *console, int argc
         .argv = argv,
     };
     struct aispipe_error error = {0};
-    int rc = interrupt_open(&run.interrupt, &error);
-    if (!rc) {
-        interrupt_on_end(&run.interrupt, dump_npy_leave, options->dump_place);
+    int rc = interrupt_open(&run.interrupt, dump_npy_leave, options->dump_place, &error);
+    if (!rc)
         rc = run_one(&run, &error);
-    }
     int signal = interrupt_received(&run.interrupt);
     interrupt_close(&run.interrupt);
     /* One error line: what goes wrong while a failed run is cleaned up is a consequence of it, or a detail.

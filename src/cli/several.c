@@ -397,7 +397,6 @@ static int run_all(struct several *several)
     crew_init(&several->crew);
     for (size_t i = 0; i < several->count; i++)
         set_up(several, i);
-    interrupt_on_end(&several->interrupt, dump_npy_leave, several->options->dump_place);
     run_steps(several);
     /* No sudden end from here on: what it would clean is taken down. */
     int signal = interrupt_received(&several->interrupt);
@@ -431,7 +430,7 @@ int run_several(const struct options *options, struct console *console, int argc
         console_error(console, "no memory for a run on several devices");
         return EXIT_REFUSED;
     }
-    if (interrupt_open(&several.interrupt, &several.error)) {
+    if (interrupt_open(&several.interrupt, dump_npy_leave, options->dump_place, &several.error)) {
         interrupt_close(&several.interrupt);
         console_error(console, several.error.message);
         free(several.devices);
