@@ -35,7 +35,8 @@ struct comparison {
     const struct compare_options *options;
     struct json_writer *json; /* NULL: lines */
     size_t match, mismatch;
-    size_t only[2]; /* of the mismatches: those that one side lacks */
+    size_t only[2];  /* of the mismatches: those that one side lacks */
+    size_t compared; /* those that have figures */
     double least_cosine;
     struct difference all;
 };
@@ -285,6 +286,7 @@ static void settle(struct comparison *comparison, const char *name, const struct
         comparison->mismatch++;
     if (!verdict->compared)
         return;
+    comparison->compared++;
     comparison->least_cosine = fmin(comparison->least_cosine, difference_cosine(&verdict->difference));
     difference_merge(&comparison->all, &verdict->difference);
 }
@@ -296,6 +298,8 @@ static void print_overall(const struct comparison *comparison)
     (void)printf("[INFO] overall: %s; files:%zu match:%zu mismatch:%zu only_in_A:%zu only_in_B:%zu\n",
                  comparison->mismatch ? "mismatch" : "match", comparison->match + comparison->mismatch,
                  comparison->match, comparison->mismatch, comparison->only[0], comparison->only[1]);
+    if (!comparison->compared)
+        return;
     (void)printf(
         "[INFO] overall: least cosine:%s max_abs_error:%s max_rel_error:%s mean_abs_error:%s values:%llu\n",
         figures.cosine, figures.max_abs, figures.max_rel, figures.mean_abs,
@@ -314,7 +318,8 @@ static void write_overall(struct json_writer *json, const struct comparison *com
         json_key(json, keys[i]);
         json_uint(json, values[i]);
     }
-    write_figures(json, &comparison->all, comparison->least_cosine);
+    if (comparison->compared)
+        write_figures(json, &comparison->all, comparison->least_cosine);
     json_close(json, '}');
 }
 

@@ -7,11 +7,13 @@
 #include "cli/trtexec.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Every compute thread may come to own a temporary file: take all descriptors that we may have. */
 static void raise_descriptor_limit(void)
@@ -23,17 +25,26 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static bool reader_went_away(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
+}
+
 /* What was printed must have arrived, except where the reader went away on purpose. */
 static int finish_stdout(const struct console *console, int status)
 {
+    char message[256];
     errno = 0;
-    if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && errno != 0) {
-        char message[256];
-        (void)snprintf(message, sizeof message, "cannot write to standard output: %s", strerror(errno));
-        console_error(console, message);
-        return status ? status : EXIT_FAILED;
-    }
-    return status;
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    int reason = errno; /* 0: an earlier line was lost, and with it the reason */
+    if (reason == EPIPE || (!reason && reader_went_away()))
+        return status;
+    (void)snprintf(message, sizeof message, "cannot write to standard output: %s",
+                   reason ? strerror(reason) : "a line was lost; is the disk full?");
+    console_error(console, message);
+    return status ? status : EXIT_FAILED;
 }
 
 /* Whatever was run is closed. After a failure that was told, another one is a consequence, or a detail. */

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import models
 import numpy as np
 import pytest
-from harness import aispipe, assert_one_error, float_files, write_bin, write_npy
+from harness import PROGRAM, aispipe, assert_one_error, environment, float_files, write_bin, write_npy
 
 VALUES = np.random.default_rng(3).standard_normal((4, 300))
 FIGURES = ("cosine", "max_abs_error", "max_rel_error", "mean_abs_error")
@@ -207,6 +209,28 @@ def test_files_that_are_broken(tmp_path, name, data, reason):
     found = compare(tmp_path / "a", tmp_path / "b", status=1)
     assert reason in found["files"][0]["reason"]
     assert found["files"][1]["verdict"] == "match"
+
+
+def test_nothing_that_can_be_compared_has_no_figures(tmp_path):
+    write_npy(tmp_path / "a" / "x.npy", VALUES)
+    write_npy(tmp_path / "b" / "y.npy", VALUES)
+    assert "cosine" not in compare(tmp_path / "a", tmp_path / "b", status=1)["overall"]
+    assert "cosine" not in aispipe("compare", tmp_path / "a", tmp_path / "b", status=1).stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_output_that_cannot_be_written(tmp_path, options):
+    """CI must not take a full disk for a match; a reader that goes away is no failure."""
+    one = write_npy(tmp_path / "x.npy", VALUES)
+    command = [PROGRAM, "compare", one, one, *options]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
+    assert run.returncode == 1 and "cannot write to standard output" in run.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment())
+    os.close(writer)
+    assert run.returncode == 0 and run.stderr == ""
 
 
 def test_refusals(tmp_path):

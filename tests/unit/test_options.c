@@ -348,8 +348,10 @@ static void test_profiler_and_dump(void **state)
     REFUSE(WORDS("--dump_npy needs --output"), "--dump_npy");
     REFUSE(WORDS("--dump_npy converts", "--dump 1", "--acl_json_path"), "--output", "out", "--dump_npy");
     REFUSE(WORDS("--dump_npy converts"), "--output", "out", "--dump_npy", "--dump", "0");
-    REFUSE(WORDS("--dump", "one shape"), "--output", "out", "--dump", "--dymShape_range", "x:1~2");
-    ACCEPT("--output", "out", "--dump", "--dymShape_range", "x:1~2", "--backend", "acl");
+    ACCEPT("--output", "out", "--dump", "--device", "0,1");
+    ACCEPT("--output", "out", "--profiler", "--device", "0,1", "--backend", "acl");
+    REFUSE(WORDS("--dump", "one shape"), "--output", "out", "--dump", "-dr", "x:1~2,3");
+    ACCEPT("--output", "out", "--dump", "-dr", "x:1~2,3", "--backend", "acl");
     REFUSE(WORDS("--dump", "trtexec"), "--output", "out", "--dump", "--backend", "trtexec", "--perf");
 }
 
