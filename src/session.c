@@ -169,6 +169,18 @@ void aispipe_session_close(struct aispipe_session *session)
     free(session);
 }
 
+int aispipe_finish(struct aispipe_error *error)
+{
+    struct aispipe_error later;
+    int rc = 0;
+    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+        if ((*b)->finish) {
+            int failed = (*b)->finish(rc ? &later : error);
+            rc = rc ? rc : failed;
+        }
+    return rc;
+}
+
 const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session)
 {
     return session->backend->describe(session->model);

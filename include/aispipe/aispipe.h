@@ -188,6 +188,13 @@ AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispip
                                      struct aispipe_session **session, struct aispipe_error *error);
 /** Unloads the model, closes device and engine. NULL is allowed. No pipeline of it may be alive. */
 AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
+/**
+ * Ends what engines keep for the whole process: the Ascend runtime. After the last session was closed, and
+ * before the process ends. A program that leaves it out has it done at exit, where nobody hears of a failure.
+ * Sessions that are opened afterwards may be refused: a runtime starts once in a process. Refused while a
+ * session uses such an engine. Thread-safe.
+ */
+AISPIPE_API int aispipe_finish(struct aispipe_error *error);
 /** Inputs and outputs of the model; valid until the session is closed. */
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
 /**

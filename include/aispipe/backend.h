@@ -87,6 +87,9 @@ struct aispipe_backend {
     /** Loads the vendor library if there is one and opens the device. */
     int (*open)(const struct aispipe_backend_config *config, void **device, struct aispipe_error *error);
     void (*close)(void *device);
+    /** Optional: ends what is there once for the process, beyond devices. Refused while one is open; nothing
+     * to do is no error. Thread-safe. */
+    int (*finish)(struct aispipe_error *error);
 
     /** Reads and compiles the model. Unknown dimensions are described as −1 and left to set_shape; who has
      * none refuses them with an AISPIPE_MODEL error naming input and axis. */

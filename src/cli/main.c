@@ -36,6 +36,16 @@ static int finish_stdout(const struct console *console, int status)
     return status;
 }
 
+/* Whatever was run is closed. After a failure that was told, another one is a consequence, or a detail. */
+static int finish_engines(const struct console *console, int status)
+{
+    struct aispipe_error error;
+    if (!aispipe_finish(&error) || status != EXIT_DONE)
+        return status;
+    console_error(console, error.message);
+    return EXIT_FAILED;
+}
+
 static int run(struct options *options, struct console *console, int argc, char *const *argv)
 {
     struct ascend ascend;
@@ -75,12 +85,12 @@ int main(int argc, char **argv)
     (void)setenv("HWLOC_HIDE_ERRORS", "2", 0);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (command_given(argc, argv))
-        return finish_stdout(&console, command_run(argc, argv, &console));
+        return finish_stdout(&console, finish_engines(&console, command_run(argc, argv, &console)));
     if (msprof_return(&error) || options_parse(argc, argv, &options, &log, &error)) {
         console_error(&console, error.message);
         return EXIT_REFUSED;
     }
-    int status = act(&options, &console, argc, argv);
+    int status = finish_engines(&console, act(&options, &console, argc, argv));
     options_free(&options);
     return finish_stdout(&console, status);
 }

@@ -402,13 +402,18 @@ static int run_all(struct several *several)
     /* No sudden end from here on: what it would clean is taken down. */
     int signal = interrupt_received(&several->interrupt);
     interrupt_close(&several->interrupt);
+    /* What goes wrong while a failed run is cleaned up is a consequence of it, or a detail. */
+    if (several->rc || healthy(several) < several->count)
+        atomic_store(&several->console->failed, true);
     end_steps(several);
     crew_destroy(&several->crew);
     log_totals(several);
     print_errors(several);
     if (several->rc || healthy(several) < several->count)
         return several->began ? EXIT_FAILED : EXIT_REFUSED;
-    return signal ? 128 + signal : EXIT_DONE;
+    if (signal)
+        return 128 + signal;
+    return atomic_load(&several->console->failed) ? EXIT_FAILED : EXIT_DONE;
 }
 
 int run_several(const struct options *options, struct console *console, int argc, char *const *argv)

@@ -37,8 +37,11 @@ static void log_write(void *context, enum aispipe_log_level level, const char *l
         (void)snprintf(logged.last, sizeof logged.last, "%s", line);
 }
 
+/* Ends what a test before this one has left to the end of the process, and begins with another library. */
 static void use_library(const char *path)
 {
+    struct aispipe_error ignored;
+    assert_int_equal(backend->finish(&ignored), 0);
     assert_int_equal(setenv("AISPIPE_ACL_LIB", path, 1), 0);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
@@ -186,11 +189,18 @@ static int whole_run(struct run *run)
         rc = failed ? run->error.code : 0;
     }
     close_run(run);
+    struct aispipe_error why;
+    if (backend->finish(&why) && !rc && !logged.errors) {
+        run->error = why;
+        rc = why.code;
+    }
     return rc;
 }
 
 static void assert_nothing_left(const char *when)
 {
+    struct aispipe_error ignored;
+    (void)backend->finish(&ignored);
     const struct fake_acl *f = fake();
     if (f->misuse[0])
         fail_msg("%s: %s", when, f->misuse);
@@ -506,9 +516,55 @@ static void sessions_of_a_process_share_the_runtime(void **state)
     close_run(&first);
     assert_int_equal(fake()->resets, 1);
     assert_int_equal(fake()->finalizes, 0);
+    struct aispipe_error error;
+    assert_int_equal(backend->finish(&error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "1 sessions are open"));
     close_run(&third);
     assert_int_equal(fake()->resets, 2);
+    assert_int_equal(fake()->finalizes, 0);
+    /* aclInit works once in a process: who comes after all have gone finds the runtime still there. */
+    struct run fourth = {0};
+    assert_int_equal(open_run(&fourth, 0, 1), 0);
+    close_run(&fourth);
+    assert_int_equal(fake()->inits, 1);
+    assert_int_equal(backend->finish(&error), 0);
+    assert_int_equal(backend->finish(&error), 0);
     assert_int_equal(fake()->finalizes, 1);
+}
+
+/* One that is refused must not take the runtime from those that come next. */
+static void a_session_that_fails_leaves_the_runtime(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run wrong = {0};
+    struct run right = {0};
+    assert_int_equal(open_run(&wrong, 7, 1), AISPIPE_INVALID);
+    assert_int_equal(open_run(&right, 0, 1), 0);
+    close_run(&right);
+    assert_int_equal(fake()->inits, 1);
+    assert_int_equal(fake()->finalizes, 0);
+}
+
+static void no_session_after_the_end(void **state)
+{
+    (void)state;
+    use_library(FAKE_ACL);
+    write_model("static");
+    struct run run = {0};
+    assert_int_equal(whole_run(&run), 0);
+    fake()->initialised_already = true; /* as a runtime says that has been finalised */
+    struct run late = {0};
+    assert_int_equal(open_run(&late, 0, 1), AISPIPE_FAULT);
+    assert_non_null(strstr(late.error.message, "aclInit failed with 100002"));
+    assert_non_null(strstr(late.error.message, "finalised before"));
+}
+
+static int open_with(void **device, const char *acl_json, struct aispipe_error *error)
+{
+    struct aispipe_backend_config config = {.acl_json = acl_json, .compute_threads = 1};
+    return backend->open(&config, device, error);
 }
 
 static void a_runtime_of_the_program_around_is_left_to_it(void **state)
@@ -520,13 +576,14 @@ static void a_runtime_of_the_program_around_is_left_to_it(void **state)
     struct run run = {0};
     assert_int_equal(whole_run(&run), 0);
     assert_nothing_left("after a run");
+    struct aispipe_error error;
+    void *device = NULL;
+    assert_int_equal(open_with(&device, "a.json", &error), AISPIPE_INVALID);
+    assert_non_null(strstr(error.message, "the program itself"));
+    assert_int_equal(open_with(&device, NULL, &error), 0);
+    backend->close(device);
+    assert_nothing_left("after a runtime of the program's own");
     assert_int_equal(fake()->finalizes, 0);
-}
-
-static int open_with(void **device, const char *acl_json, struct aispipe_error *error)
-{
-    struct aispipe_backend_config config = {.acl_json = acl_json, .compute_threads = 1};
-    return backend->open(&config, device, error);
 }
 
 static void the_runtime_hears_of_one_file(void **state)
@@ -551,6 +608,8 @@ static void the_runtime_hears_of_one_file(void **state)
         backend->close(devices[0]);
         path[0] = 'a';
     }
+    assert_int_equal(fake()->inits, 1);
+    assert_int_equal(backend->finish(&error), 0);
     assert_int_equal(open_with(&devices[0], NULL, &error), 0);
     assert_string_equal(fake()->given, "");
     assert_int_equal(open_with(&devices[1], "a.json", &error), AISPIPE_INVALID);
@@ -558,12 +617,6 @@ static void the_runtime_hears_of_one_file(void **state)
     assert_non_null(strstr(error.message, "started with none"));
     backend->close(devices[0]);
     assert_nothing_left("after files that contradict each other");
-    fake()->initialised_already = true;
-    assert_int_equal(open_with(&devices[0], "a.json", &error), AISPIPE_INVALID);
-    assert_non_null(strstr(error.message, "the program itself"));
-    assert_int_equal(open_with(&devices[0], NULL, &error), 0);
-    backend->close(devices[0]);
-    assert_nothing_left("after a runtime of the program's own");
 }
 
 /* The runtime's word about the file is a word about the command line; about anything else, it is not. */
@@ -666,6 +719,8 @@ static void a_library_that_is_none_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: in a process that has finalised the runtime itself, there is none of the program's. */
+        cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),
         cmocka_unit_test(a_run_releases_everything_in_order),
         cmocka_unit_test(the_description_is_the_models),
         cmocka_unit_test(every_call_may_fail),
@@ -678,7 +733,8 @@ int main(void)
         cmocka_unit_test(settings_of_aipp_arrive),
         cmocka_unit_test(wrong_shapes_are_refused_with_the_right_ones),
         cmocka_unit_test(sessions_of_a_process_share_the_runtime),
-        cmocka_unit_test(a_runtime_of_the_program_around_is_left_to_it),
+        cmocka_unit_test(a_session_that_fails_leaves_the_runtime),
+        cmocka_unit_test(no_session_after_the_end),
         cmocka_unit_test(the_runtime_hears_of_one_file),
         cmocka_unit_test(a_bad_file_is_no_fault),
         cmocka_unit_test(what_cannot_be_is_refused),

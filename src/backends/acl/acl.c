@@ -172,6 +172,7 @@ const struct aispipe_backend backend_acl = {
     .close = acl_close,
     .load = acl_load,
     .unload = acl_unload,
+    .finish = acl_finish,
     .describe = acl_describe,
     .set_shape = acl_set_shape,
     .check_ready = acl_check_ready,

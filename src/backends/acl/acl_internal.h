@@ -126,8 +126,10 @@ int acl_process_enter(struct acl_device *device, struct aispipe_error *error);
 /** How many devices there are, and the name of their processor, without one being opened. Thread-safe. */
 int acl_process_count(struct acl_device *device, uint32_t *count, char processor[ACL_PROCESSOR],
                       struct aispipe_error *error);
-/** Undoes it; with the last user of a device it is reset, with the last of all the runtime is finalised. */
+/** Undoes it, but for aclInit; with the last user of a device it is reset. */
 void acl_process_leave(struct acl_device *device);
+/** struct aispipe_backend's `finish`: undoes aclInit. */
+int acl_finish(struct aispipe_error *error);
 
 /* ---------------------------------------------------------------- acl_exception.c */
 

@@ -4,18 +4,25 @@
  * everybody in it. Two sessions in one process must therefore share them, whatever else they do not know of
  * each other: that is why this file has the only state of the library that belongs to the process. A mutex
  * guards it.
+ *
+ * There is no second aclInit after aclFinalize. Whether another session will come is known to the program
+ * alone, so the last one that is closed does not finalise: acl_finish does, or the end of the process.
  */
 #include "acl_internal.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct {
     pthread_mutex_t mutex;
     unsigned users;
     unsigned device_users[ACL_MAX_DEVICE + 1];
+    bool started;           /* and not finalised yet */
+    bool finalised;         /* by us */
+    struct acl_library acl; /* to finalise with */
     bool ours; /* aclInit was called here; otherwise the program around us did, and finalises it itself */
     char acl_json[PATH_MAX]; /* what aclInit was given here; "": nothing */
 } process = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -42,6 +49,23 @@ static bool blames_file(aclError code)
            code == ACL_ERROR_INVALID_DUMP_CONFIG || code == ACL_ERROR_INVALID_PROFILING_CONFIG;
 }
 
+/* A program that forgets to say when it is done. */
+static void finish_at_exit(void)
+{
+    struct aispipe_error ignored;
+    (void)acl_finish(&ignored);
+}
+
+static void remember(const struct acl_device *device, bool ours)
+{
+    static bool registered;
+    process.acl = device->acl;
+    process.started = true;
+    process.ours = ours;
+    if (ours && !registered)
+        registered = atexit(finish_at_exit) == 0;
+}
+
 static int initialise(struct acl_device *device, struct aispipe_error *error)
 {
     const char *file = device->acl_json ? device->acl_json : "";
@@ -49,11 +73,16 @@ static int initialise(struct acl_device *device, struct aispipe_error *error)
         return aispipe_fail(error, AISPIPE_INVALID, "the path of acl.json is longer than %d bytes",
                             PATH_MAX - 1);
     aclError code = device->acl.aclInit(file);
-    if (code == ACL_ERROR_REPEAT_INITIALIZE) {
-        process.ours = false;
+    if (code == ACL_ERROR_REPEAT_INITIALIZE && !process.finalised) {
+        remember(device, false);
         return check_same_file(device->acl_json, error);
     }
-    process.ours = code == ACL_SUCCESS;
+    if (code == ACL_SUCCESS)
+        remember(device, true);
+    if (process.finalised && code == ACL_ERROR_REPEAT_INITIALIZE)
+        return acl_check(
+            device, code, error,
+            "the runtime was finalised before (aispipe_finish) and starts once in a process: aclInit");
     if (!*file)
         return acl_check(device, code, error, "aclInit");
     (void)memcpy(process.acl_json, file, strlen(file) + 1);
@@ -61,12 +90,9 @@ static int initialise(struct acl_device *device, struct aispipe_error *error)
     return rc && blames_file(code) ? AISPIPE_INVALID : rc;
 }
 
-static void finalise(struct acl_device *device)
+static int start(struct acl_device *device, struct aispipe_error *error)
 {
-    if (process.ours)
-        acl_released(device, device->acl.aclFinalize(), "aclFinalize");
-    process.ours = false;
-    *process.acl_json = '\0';
+    return process.started ? check_same_file(device->acl_json, error) : initialise(device, error);
 }
 
 static int check_device_exists(struct acl_device *device, struct aispipe_error *error)
@@ -101,14 +127,11 @@ static int set_device(struct acl_device *device, struct aispipe_error *error)
 int acl_process_enter(struct acl_device *device, struct aispipe_error *error)
 {
     pthread_mutex_lock(&process.mutex);
-    int rc = process.users ? check_same_file(device->acl_json, error) : initialise(device, error);
-    if (!rc) {
+    int rc = start(device, error);
+    if (!rc)
         rc = set_device(device, error);
-        if (!rc)
-            process.users++;
-        else if (!process.users)
-            finalise(device);
-    }
+    if (!rc)
+        process.users++;
     device->entered = rc == 0;
     pthread_mutex_unlock(&process.mutex);
     return rc;
@@ -120,13 +143,11 @@ int acl_process_count(struct acl_device *device, uint32_t *count, char processor
     *count = 0;
     *processor = '\0';
     pthread_mutex_lock(&process.mutex);
-    int rc = process.users ? 0 : initialise(device, error);
+    int rc = start(device, error);
     if (!rc) {
         rc = acl_check(device, device->acl.aclrtGetDeviceCount(count), error, "aclrtGetDeviceCount");
         const char *name = device->acl.aclrtGetSocName ? device->acl.aclrtGetSocName() : NULL;
         (void)snprintf(processor, ACL_PROCESSOR, "%s", name ? name : "");
-        if (!process.users)
-            finalise(device);
     }
     pthread_mutex_unlock(&process.mutex);
     return rc;
@@ -139,8 +160,31 @@ void acl_process_leave(struct acl_device *device)
     pthread_mutex_lock(&process.mutex);
     if (--process.device_users[device->id] == 0)
         acl_released(device, device->acl.aclrtResetDevice(device->id), "aclrtResetDevice");
-    if (--process.users == 0)
-        finalise(device);
+    process.users--;
     device->entered = false;
     pthread_mutex_unlock(&process.mutex);
+}
+
+static int finalise(struct aispipe_error *error)
+{
+    struct acl_device whole = {.acl = process.acl};
+    aclError code = process.ours ? process.acl.aclFinalize() : ACL_SUCCESS;
+    process.finalised = process.ours;
+    process.started = process.ours = false;
+    *process.acl_json = '\0';
+    return acl_check(&whole, code, error, "aclFinalize");
+}
+
+int acl_finish(struct aispipe_error *error)
+{
+    int rc = 0;
+    pthread_mutex_lock(&process.mutex);
+    if (process.users)
+        rc = aispipe_fail(error, AISPIPE_INVALID,
+                          "the Ascend runtime cannot be finalised: %u sessions are open; close them first",
+                          process.users);
+    else if (process.started)
+        rc = finalise(error);
+    pthread_mutex_unlock(&process.mutex);
+    return rc;
 }
