@@ -13,7 +13,7 @@ from harness import ROOT
 
 SIMATC = os.environ.get("AISPIPE_SIMATC", str(ROOT / "build" / "simulator" / "simatc"))
 LIBRARY = os.environ.get("AISPIPE_ACL_SIMULATOR", str(ROOT / "build" / "simulator" / "libascendcl.so"))
-# The variable that names the file for complaints. conftest.py sets it for every test, and looks at the file's directory.
+# Names the file for complaints. conftest.py sets it for every test, and looks at all files in its directory.
 REPORT = "AISPIPE_ACLSIM_REPORT"
 
 needed = pytest.mark.skipif(
@@ -34,8 +34,8 @@ def convert(onnx: Path, om: Path, *options) -> Path:
 
 
 class Device:
-    """A simulated machine. Every run on it must leave no complaint behind: misuse, or what was not released. `directory`:
-    for what it writes; in the same test every machine has its own."""
+    """A simulated machine. Every run on it must leave no complaint behind: misuse, or what was not released.
+    `directory`: for what it writes; in the same test every machine has its own, of another name."""
 
     def __init__(self, directory: Path):
         self.directory = directory

@@ -45,7 +45,7 @@ def program():
 
 @pytest.fixture(scope="session", autouse=True)
 def ascend_reports(tmp_path_factory):
-    """Where the simulated Ascend runtime complains of misuse and leaks: every program that a test starts inherits it."""
+    """Where the simulated Ascend runtime complains of misuse and leaks: all programs that tests start inherit it."""
     directory = tmp_path_factory.mktemp("ascend_reports")
     os.environ[ascend.REPORT] = str(directory / "report")
     yield directory
