@@ -56,13 +56,6 @@ class Tool(Program):
 
 
 @pytest.fixture
-def device(tmp_path):
-    directory = tmp_path / "device"
-    directory.mkdir()
-    return ascend.Device(directory)
-
-
-@pytest.fixture
 def tool(tmp_path):
     return Tool(tmp_path / "cann", MSACCUCMP)
 
