@@ -92,10 +92,13 @@ static int check_memory(const struct layout *layout, bool full, size_t slot_byte
     if (total <= available)
         return 0;
     return aispipe_fail(error, AISPIPE_NO_MEMORY,
-                        "%u batches in flight of %zu bytes each need %zu MiB, but %zu MiB of memory are "
+                        "%u batch%s in flight of %zu bytes each need %zu MiB, but %zu MiB of memory are "
                         "available; %s",
-                        layout->inflight, slot_bytes, total >> 20, available >> 20,
-                        full ? "use another --run_mode than full, or --limit" : "lower --inflight");
+                        layout->inflight, layout->inflight == 1 ? "" : "es", slot_bytes, total >> 20,
+                        available >> 20,
+                        full                   ? "use another --run_mode than full, or --limit"
+                        : layout->inflight > 1 ? "lower --inflight"
+                                               : "a model with smaller inputs and outputs is needed");
 }
 
 static int choose_threads(const struct aispipe_pipeline_options *options, struct layout *layout,

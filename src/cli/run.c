@@ -45,7 +45,8 @@ static int open_dataset(struct run_one *run, struct aispipe_error *error)
     if (!o->input)
         return 0;
     size_t inputs = aispipe_session_model(run->job.session)->n_inputs;
-    return dataset_open(o->input, inputs, o->limit, &run->dataset, error);
+    int rc = dataset_open(o->input, inputs, o->limit, &run->dataset, error);
+    return rc || !o->output ? rc : dataset_check_names(run->dataset, error);
 }
 
 static int open_output(struct run_one *run, struct aispipe_error *error)

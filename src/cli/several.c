@@ -133,7 +133,8 @@ static int open_dataset(struct several *several, struct aispipe_error *error)
     while (device->rc)
         device++;
     size_t inputs = aispipe_session_model(device->job.session)->n_inputs;
-    return dataset_open(o->input, inputs, o->limit, &several->dataset, error);
+    int rc = dataset_open(o->input, inputs, o->limit, &several->dataset, error);
+    return rc || !o->output ? rc : dataset_check_names(several->dataset, error);
 }
 
 static int open_output(struct several *several, struct device *device, struct aispipe_error *error)

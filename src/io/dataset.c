@@ -166,7 +166,7 @@ static bool stems_must_differ(const struct dataset *dataset)
     return true;
 }
 
-static int check_stems(const struct dataset *dataset, struct aispipe_error *error)
+int dataset_check_names(const struct dataset *dataset, struct aispipe_error *error)
 {
     if (stems_must_differ(dataset))
         return 0;
@@ -209,7 +209,7 @@ static int plan(struct dataset *dataset, const char *input, uint64_t limit, stru
     dataset->samples = dataset->files_per_input;
     if (limit > 0 && limit < dataset->samples)
         dataset->samples = limit;
-    return check_stems(dataset, error);
+    return 0;
 }
 
 int dataset_open(const char *input, size_t n_inputs, uint64_t limit, struct dataset **dataset,

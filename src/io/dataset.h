@@ -29,11 +29,15 @@ enum dataset_format {
  * Files given one by one keep the order given. `limit` > 0 keeps the first `limit` samples.
  * Fails, naming what was found and what is wanted, on: a missing path, a mix of files and directories,
  * a wrong number of directories, no usable file, unequal counts, a number of files that the inputs do not
- * divide, an unknown ending, two samples whose results would have the same name (both files are named).
+ * divide, an unknown ending.
  */
 int dataset_open(const char *input, size_t n_inputs, uint64_t limit, struct dataset **dataset,
                  struct aispipe_error *error);
 void dataset_close(struct dataset *dataset);
+
+/** Where results are saved: refuses two samples whose results would have the same name; both files are named.
+ */
+int dataset_check_names(const struct dataset *dataset, struct aispipe_error *error);
 
 uint64_t dataset_samples(const struct dataset *dataset);
 size_t dataset_inputs(const struct dataset *dataset);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every kind of offline model through the program, against ONNX Runtime and numpy: fixed shapes of several batch sizes,
-gears of batch, image size and dimensions, open shapes; one to three inputs; no AIPP, fixed AIPP, AIPP set at run time."""
+gears of batch, image size and dimensions, open shapes; one to three inputs; no AIPP, static AIPP, dynamic AIPP."""
 
 import ascend
 import models

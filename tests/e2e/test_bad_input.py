@@ -469,6 +469,12 @@ def test_same_file_twice(place, sim):
     refused(place, run_on(place, sim(), inputs=f"{path},{path}"), r"in/s1\.bin")
 
 
+def test_names_do_not_matter_where_nothing_is_saved(place, sim):
+    path = place.inputs / "s1.bin"
+    run = aispipe("--model", sim(), "--input", f"{path},{path}")
+    assert any("runcount:2" in line for line in run.lines), run
+
+
 def test_output_of_one_sample_that_looks_like_another_s(tmp_path, sim):
     """`a` has outputs a_0 to a_11, `a_1` has a_1_0: they are different, and so allowed."""
     outputs = [models.sim_tensor(f"y{k}") for k in range(12)]

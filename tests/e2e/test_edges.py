@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What holds for every way to give a model its shape, on both engines: the batch size of the figures, made-up data, signals,
-results on a full disk."""
+"""What holds for every way to give a model its shape, on both engines: the batch size of the figures, made-up data,
+signals, results on a full disk."""
 
 import os
-import signal
 
 import ascend
 import numpy as np
 import pytest
-from harness import NUMBER, aispipe, assert_one_error, field, start, summary_of, temporaries, tree, wait_until, write_npy
+from harness import NUMBER, SANITIZED, SIGNALS, aispipe, assert_one_error, field, start, summary_of, temporaries
+from harness import tree, wait_until, write_npy
 from models import node, weights
 from test_acl_shapes import save
 
@@ -96,10 +96,10 @@ def test_made_up_data(tmp_path, shaped):
         assert np.isfinite(values).all() and values.any()
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals(tmp_path, shaped, number, status):
+def test_signals(tmp_path, shaped):
     """What was under way is saved and summarised, and nothing else."""
     command, shape, env = shaped
+    number, status = SIGNALS["SIGTERM" if shape[0] % 2 else "SIGINT"]  # the ways have both kinds of batch
     command = command + files(tmp_path, shape, 40) + ["--loop", 100000 if str(command[1]).endswith("onnx") else 50]
     process = start(*command, "--output", tmp_path / "out", "--output_dirname", "r", env=env)
     wait_until(lambda: "warm up 1 done" in process.read_stdout(), what="the warm-up")
@@ -117,6 +117,9 @@ def test_a_full_disk(tmp_path, shaped, faults):
     command, shape, env = shaped
     command = command + files(tmp_path, shape, 6) + ["--output", tmp_path / "out", "--output_dirname", "r"]
     full = faults.environment("write:3:ENOSPC", path=tmp_path / "out")
+    if SANITIZED:
+        # The library hides who allocated, and with it what OpenVINO's threads are known to keep (tests/lsan.supp).
+        full["ASAN_OPTIONS"] += ":detect_leaks=0"
     run = aispipe(*command, env={**env, **full}, status=None)
     assert_one_error(run, 1, "save failed at batch", r"s\d\.npy", "No space left")
     assert not temporaries(tmp_path)
