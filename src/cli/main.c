@@ -57,16 +57,6 @@ static int finish_engines(const struct console *console, int status)
     return EXIT_FAILED;
 }
 
-/* Whatever was run is closed. After a failure that was told, another one is a consequence, or a detail. */
-static int finish_engines(const struct console *console, int status)
-{
-    struct aispipe_error error;
-    if (!aispipe_finish(&error) || status != EXIT_DONE)
-        return status;
-    console_error(console, error.message);
-    return EXIT_FAILED;
-}
-
 static int run(struct options *options, struct console *console, int argc, char *const *argv)
 {
     struct ascend ascend;
