@@ -17,6 +17,8 @@ from test_numerics import check_results, reference, sample_count, write_inputs
 
 pytestmark = ascend.needed
 
+SESSIONS = os.environ.get("AISPIPE_ACL_SESSIONS", str(harness.ROOT / "build" / "tests" / "acl_sessions"))
+
 CASES = [models.conv_net, models.matmul, models.sum_and_product, models.three_int32, models.pixels, models.split]
 
 # Name of the run, input ending, result format, options, whether the batch divides the number of samples.
@@ -221,6 +223,24 @@ def test_an_operator_that_fails_leaves_its_operands(tmp_path, device, offline):
     assert len(list(here.glob("exception_cb_index_0_output_*_shape_1x2x5.bin"))) == 2
     said = r"\[INFO\] exception_cb streamId:\d+ taskId:\d+ deviceId: 0 opName:\S+ inputCnt:2 outputCnt:2"
     assert sum(bool(re.fullmatch(said, s)) for s in run.lines) == 1, run
+
+
+# --- sessions of a program ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_sessions_follow_one_another(tmp_path, device, offline, broken):
+    """The runtime starts once and ends once, also where the program does not say that it is done."""
+    _, _, om = offline(models.sum_and_product)
+    wrong = tmp_path / "broken.om"
+    wrong.write_bytes(b"none" * 100)
+    given = [wrong if broken else om, om, om]
+    done = subprocess.run(
+        [SESSIONS, *given], env=harness.environment(device.environment()), capture_output=True, text=True
+    )
+    assert done.returncode == broken and ("broken.om" in done.stderr) == broken, done
+    calls = device.calls()
+    assert calls["aclInit"] == calls["aclFinalize"] == 1 and calls["aclrtSetDevice"] == 3, calls
 
 
 # --- time -----------------------------------------------------------------------------------------------

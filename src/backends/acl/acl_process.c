@@ -49,20 +49,28 @@ static bool blames_file(aclError code)
            code == ACL_ERROR_INVALID_DUMP_CONFIG || code == ACL_ERROR_INVALID_PROFILING_CONFIG;
 }
 
-/* A program that forgets to say when it is done. */
+static void remember(const struct acl_device *device, bool ours)
+{
+    process.acl = device->acl;
+    process.started = true;
+    process.ours = ours;
+}
+
 static void finish_at_exit(void)
 {
     struct aispipe_error ignored;
     (void)acl_finish(&ignored);
 }
 
-static void remember(const struct acl_device *device, bool ours)
+/*
+ * For a program that does not say when it is done. Exit handlers run backwards, so this one is registered
+ * only when a session has ended: libraries that the runtime has loaded for it must not have been taken down
+ * before.
+ */
+static void expect_the_end(void)
 {
     static bool registered;
-    process.acl = device->acl;
-    process.started = true;
-    process.ours = ours;
-    if (ours && !registered)
+    if (process.ours && !process.users && !registered)
         registered = atexit(finish_at_exit) == 0;
 }
 
@@ -132,6 +140,7 @@ int acl_process_enter(struct acl_device *device, struct aispipe_error *error)
         rc = set_device(device, error);
     if (!rc)
         process.users++;
+    expect_the_end();
     device->entered = rc == 0;
     pthread_mutex_unlock(&process.mutex);
     return rc;
@@ -149,6 +158,7 @@ int acl_process_count(struct acl_device *device, uint32_t *count, char processor
         const char *name = device->acl.aclrtGetSocName ? device->acl.aclrtGetSocName() : NULL;
         (void)snprintf(processor, ACL_PROCESSOR, "%s", name ? name : "");
     }
+    expect_the_end();
     pthread_mutex_unlock(&process.mutex);
     return rc;
 }
@@ -161,6 +171,7 @@ void acl_process_leave(struct acl_device *device)
     if (--process.device_users[device->id] == 0)
         acl_released(device, device->acl.aclrtResetDevice(device->id), "aclrtResetDevice");
     process.users--;
+    expect_the_end();
     device->entered = false;
     pthread_mutex_unlock(&process.mutex);
 }
