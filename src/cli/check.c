@@ -378,19 +378,26 @@ static void warn_of_unheard(const char *const *seen, const struct aispipe_log *l
         log_line(log, AISPIPE_LOG_WARNING, "--backend trtexec has no use for %s", names);
 }
 
-/* What was typed for a device that has no use for it would go unheard. */
-static int check_ascend(const struct options *options, const char *const *seen, struct aispipe_error *error)
+/* acl.json is what a runtime starts with; where there is none, it would go unheard. */
+static int check_ascend(const struct options *options, struct aispipe_error *error)
 {
-    const char *given = options->acl_json_path ? "acl_json_path" : NULL;
-    for (size_t i = 0; i < option_count && !given; i++)
-        if (seen[i] && strcmp(option_table[i].name, "profiler_rename") == 0)
-            given = option_table[i].name;
-    if (!given || ascend_meant(options))
+    if (!options->acl_json_path || ascend_meant(options))
         return 0;
     return aispipe_fail(error, AISPIPE_INVALID,
-                        "option --%s: it is for Ascend devices, and neither the model's name nor --backend "
-                        "chooses one; leave it out",
-                        given);
+                        "option --acl_json_path: it is for Ascend devices, and neither the model's name nor "
+                        "--backend chooses one; leave it out");
+}
+
+/* Of no consequence elsewhere, also with its default typed out: no reason to refuse a command line. */
+static void warn_of_rename(const struct options *options, const char *const *seen,
+                           const struct aispipe_log *log)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (seen[i] && strcmp(option_table[i].name, "profiler_rename") == 0 && !ascend_meant(options) &&
+            strcmp(options->backend, "trtexec") != 0)
+            log_line(
+                log, AISPIPE_LOG_WARNING,
+                "--profiler_rename is for the files of msprof, on Ascend devices; nothing is renamed here");
 }
 
 int check_options(const struct options *options, const char *const *seen, const struct aispipe_log *log,
@@ -415,11 +422,13 @@ int check_options(const struct options *options, const char *const *seen, const 
     if (!status)
         status = check_trtexec(options, error);
     if (!status)
-        status = check_ascend(options, seen, error);
+        status = check_ascend(options, error);
     if (!status)
         status = check_model(options->model, log, error);
     if (!status && strcmp(options->backend, "trtexec") == 0)
         warn_of_unheard(seen, log);
+    if (!status)
+        warn_of_rename(options, seen, log);
     if (!status && options->input)
         status = check_input(options->input, log, error);
     if (!status && options->aipp_config)

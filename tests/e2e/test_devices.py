@@ -120,8 +120,8 @@ def test_totals(job):
     assert abs(total - sum(float(line[2]) for line in lines)) <= 0.011
     assert run.lines[-1].startswith("[INFO] summary throughput:")
     for line in lines:
-        # Of this device alone: 2 samples in about 2 ms.
-        assert 300 < float(line[2]) < 1500, run
+        # Of this device alone: 2 samples in about 2 ms, more on a machine that is busy otherwise.
+        assert 100 < float(line[2]) < 1500, run
         assert float(line[4]) - float(line[3]) >= 0.035, run
 
 

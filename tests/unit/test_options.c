@@ -185,8 +185,7 @@ static void test_booleans_in_all_spellings(void **state)
         const struct option_spec *spec = &option_table[i];
         char joined[96];
         /* --perf stands with one backend only: test_perf_and_its_backend. The auto modes need files.
-         * --profiler_rename stands with acl only, --dump_npy with --dump. */
-        const char *backend = strcmp(spec->name, "profiler_rename") == 0 ? "acl" : "auto";
+         * --dump_npy stands with --dump. */
         if (spec->kind != OPTION_BOOL || strcmp(spec->name, "perf") == 0 ||
             strcmp(spec->name, "dump_npy") == 0 || strncmp(spec->name, "auto_set", strlen("auto_set")) == 0)
             continue;
@@ -194,10 +193,10 @@ static void test_booleans_in_all_spellings(void **state)
         const char *name = long_name(spec);
         for (int k = 0; k < 24; k++) {
             const char *word = words[k / 12][k % 12];
-            ACCEPT("--backend", backend, "--output", "out", "--input", "in", name, word);
+            ACCEPT("--output", "out", "--input", "in", name, word);
             assert_int_equal(flag(spec), k / 12);
             (void)snprintf(joined, sizeof joined, "%s=%s", name, word);
-            ACCEPT("--backend", backend, "--output", "out", "--input", "in", joined);
+            ACCEPT("--output", "out", "--input", "in", joined);
             assert_int_equal(flag(spec), k / 12);
         }
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -205,12 +204,12 @@ static void test_booleans_in_all_spellings(void **state)
             REFUSE(WORDS(name, "1 true t yes y"), "--output", "out", joined);
         }
         REFUSE(WORDS(name, "'2'"), "--output", "out", name, "2");
-        ACCEPT("--backend", backend, "--output", "out", "--input", "in", name);
+        ACCEPT("--output", "out", "--input", "in", name);
         assert_true(flag(spec));
-        ACCEPT("--backend", backend, "--output", "out", "--input", "in", name, "--loop", "2");
+        ACCEPT("--output", "out", "--input", "in", name, "--loop", "2");
         assert_true(flag(spec));
         assert_int_equal(options.loop, 2);
-        ACCEPT("--backend", backend, "--output", "out", "--input", "in", name, "-oba", "0");
+        ACCEPT("--output", "out", "--input", "in", name, "-oba", "0");
         assert_true(flag(spec));
     }
     assert_true(bools >= 4);
