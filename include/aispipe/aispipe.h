@@ -178,6 +178,11 @@ struct aispipe_session_options {
      * wants another one than is in use is refused. NULL: none, or the one in use. Other backends refuse it.
      */
     const char *acl_json;
+    /** The settings of dynamic AIPP come later, by aispipe_session_set_aipp (infer.h). */
+    bool aipp_later;
+    /** The device and its runtime stay started when the session is closed, so that sessions may come and go,
+     * until aispipe_finalize (infer.h) or the end of the process, which closes this session, too. */
+    bool hold;
     struct aispipe_log log;
 };
 
@@ -200,9 +205,10 @@ AISPIPE_API int aispipe_finish(struct aispipe_error *error);
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
 /**
  * Gives the model other sizes; the description has them when it returns. May be called again and again, but
- * not while a pipeline of the session is alive. Refused, and the session then has no usable shape until the
- * next call succeeds: AISPIPE_INVALID where the sizes contradict the model or are not given for all unknown
- * dimensions, AISPIPE_UNSUPPORTED where the backend has only static models.
+ * not while a pipeline of the session is alive; waits for executions (infer.h) that run. Refused, and the
+ * session then has no usable shape until the next call succeeds: AISPIPE_INVALID where the sizes contradict
+ * the model or are not given for all unknown dimensions, AISPIPE_UNSUPPORTED where the backend has only
+ * static models.
  */
 AISPIPE_API int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
                                           struct aispipe_error *error);
