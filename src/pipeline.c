@@ -2,6 +2,7 @@
 #include "pipeline.h"
 
 #include "clock.h"
+#include "infer.h"
 #include "layout.h"
 #include "log.h"
 #include "rcu.h"
@@ -17,6 +18,7 @@
 
 struct aispipe_pipeline {
     struct run run;
+    struct aispipe_session *session; /* that knows of us; NULL: not yet */
     struct slot_pool pool;
     struct layout layout;
     uint64_t warmup;
@@ -201,7 +203,10 @@ int aispipe_pipeline_create(struct aispipe_session *session, const struct aispip
     init_run(p, session, options, source, sink);
     size_t host = 0;
     size_t device = 0;
-    int rc = slot_bytes(session->backend, session->model, &host, &device, error);
+    int rc = infer_begin_pipeline(session, error);
+    p->session = rc ? NULL : session;
+    if (!rc)
+        rc = slot_bytes(session->backend, session->model, &host, &device, error);
     if (!rc)
         rc = layout_choose(options, source->batches, host + device, &p->layout, error);
     if (!rc && p->layout.threads[AISPIPE_STAGE_COMPUTE] > session->compute_threads)
@@ -242,6 +247,8 @@ void aispipe_pipeline_free(struct aispipe_pipeline *p)
         latch_destroy(&p->gates[k]);
     }
     slot_pool_close(&p->pool);
+    if (p->session)
+        infer_end_pipeline(p->session);
     free(p->tuning);
     free((void *)p->run.stored);
     pthread_cond_destroy(&p->all_ended);

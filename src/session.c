@@ -2,7 +2,10 @@
 #include "session.h"
 
 #include "backends/registry.h"
+#include "infer.h"
 #include "log.h"
+#include "open_sessions.h"
+#include "place.h"
 #include "shape.h"
 
 #include <stdlib.h>
@@ -20,6 +23,7 @@ static int open_device(struct aispipe_session *session, const struct aispipe_ses
         .profile = options->profile,
         .dump = options->dump,
         .aipp_config = options->aipp_config,
+        .aipp_later = options->aipp_later,
         .acl_json = options->acl_json,
         .log = options->log,
     };
@@ -75,8 +79,8 @@ int session_check_shape(const struct aispipe_session *session, const struct aisp
                         session->path);
 }
 
-int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
-                              struct aispipe_error *error)
+int session_apply_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
+                        struct aispipe_error *error)
 {
     const struct aispipe_backend *backend = session->backend;
     if (!backend->set_shape)
@@ -89,6 +93,12 @@ int aispipe_session_set_shape(struct aispipe_session *session, const struct aisp
     return rc ? rc : shape_check_known(session->path, backend->describe(session->model), error);
 }
 
+int session_check_ready(struct aispipe_session *session, struct aispipe_error *error)
+{
+    int rc = session->backend->check_ready ? session->backend->check_ready(session->model, error) : 0;
+    return rc ? rc : shape_check_known(session->path, session->backend->describe(session->model), error);
+}
+
 /* The shape that the session was opened with, if it is wanted now. */
 static int give_shape(struct aispipe_session *session, const struct aispipe_session_options *options,
                       struct aispipe_error *error)
@@ -97,10 +107,20 @@ static int give_shape(struct aispipe_session *session, const struct aispipe_sess
         return 0;
     if (options->shape.mode != AISPIPE_SHAPE_STATIC || options->shape.n_output_sizes)
         return aispipe_session_set_shape(session, &options->shape, error);
-    int rc = session->backend->check_ready ? session->backend->check_ready(session->model, error) : 0;
-    if (rc)
-        return rc;
-    return shape_check_known(session->path, session->backend->describe(session->model), error);
+    return session_check_ready(session, error);
+}
+
+/* What single executions need beside the model. */
+static int prepare_infer(struct aispipe_session *session, const struct aispipe_session_options *options,
+                         struct aispipe_error *error)
+{
+    struct place *place;
+    int rc = infer_open(session, error);
+    if (!rc && options->hold && session->backend->memory_alloc)
+        rc = place_get(session->backend, session->device_id, &place, error);
+    if (!rc && options->hold)
+        open_sessions_close_at_exit();
+    return rc;
 }
 
 static int load_model(struct aispipe_session *session, const char *path,
@@ -120,7 +140,9 @@ static int load_model(struct aispipe_session *session, const char *path,
             error, AISPIPE_MODEL,
             "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported", path,
             desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
-    rc = give_shape(session, options, error);
+    rc = prepare_infer(session, options, error);
+    if (!rc)
+        rc = give_shape(session, options, error);
     if (rc)
         return rc;
     log_line(&session->log, AISPIPE_LOG_INFO, "create model description success");
@@ -137,6 +159,8 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     made->log = options->log;
     made->profile = options->profile;
     made->dump = options->dump;
+    made->hold = options->hold;
+    made->refs = 1;
     made->device_id = options->device_id;
     made->compute_threads = options->compute_threads ? options->compute_threads : 1;
     int rc = backend_find(options->backend, model_path, &made->backend, error);
@@ -148,14 +172,13 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
         aispipe_session_close(made);
         return rc;
     }
+    open_sessions_add(made);
     *session = made;
     return 0;
 }
 
-void aispipe_session_close(struct aispipe_session *session)
+static void release_engine(struct aispipe_session *session)
 {
-    if (!session)
-        return;
     if (session->model) {
         session->backend->unload(session->model);
         log_line(&session->log, AISPIPE_LOG_INFO, "unload model success, model Id is 0");
@@ -165,8 +188,34 @@ void aispipe_session_close(struct aispipe_session *session)
         log_line(&session->log, AISPIPE_LOG_INFO, "end to reset device %d", session->device_id);
         log_line(&session->log, AISPIPE_LOG_INFO, "end to finalize %s", session->backend->name);
     }
+    session->model = NULL;
+    session->device = NULL;
+}
+
+void aispipe_session_shutdown(struct aispipe_session *session)
+{
+    /* A child of fork leaves what is its parent's alone. */
+    if (!session->infer || !infer_is_ours(session->infer) || !infer_shut(session))
+        return;
+    open_sessions_remove(session);
+    release_engine(session);
+    infer_gone(session->infer);
+}
+
+void session_free(struct aispipe_session *session)
+{
+    infer_free(session->infer);
     free(session->path);
     free(session);
+}
+
+void aispipe_session_close(struct aispipe_session *session)
+{
+    if (!session || (session->infer && !infer_is_ours(session->infer)))
+        return;
+    aispipe_session_shutdown(session);
+    release_engine(session); /* of one that was not opened as far as that */
+    open_sessions_release(session);
 }
 
 int aispipe_finish(struct aispipe_error *error)
@@ -183,7 +232,19 @@ int aispipe_finish(struct aispipe_error *error)
 
 const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session)
 {
-    return session->backend->describe(session->model);
+    return session->model ? session->backend->describe(session->model) : NULL;
+}
+
+/* With nobody executing; infer_leave ends it. */
+static int begin_alone(struct aispipe_session *session, struct aispipe_error *error)
+{
+    int rc = infer_enter(session, error);
+    if (rc)
+        return rc;
+    rc = infer_quiesce(session, error);
+    if (rc)
+        infer_leave(session->infer);
+    return rc;
 }
 
 int aispipe_session_save_profile(struct aispipe_session *session, const char *directory,
@@ -191,7 +252,12 @@ int aispipe_session_save_profile(struct aispipe_session *session, const char *di
 {
     if (!session->profile)
         return aispipe_fail(error, AISPIPE_INVALID, "the session was opened without `profile`");
-    return session->backend->save_profile(session->model, directory, error);
+    int rc = begin_alone(session, error);
+    if (rc)
+        return rc;
+    rc = session->backend->save_profile(session->model, directory, error);
+    infer_leave(session->infer);
+    return rc;
 }
 
 int aispipe_session_dump(struct aispipe_session *session, void *const *inputs, const char *directory,
@@ -199,7 +265,12 @@ int aispipe_session_dump(struct aispipe_session *session, void *const *inputs, c
 {
     if (!session->dump)
         return aispipe_fail(error, AISPIPE_INVALID, "the session was opened without `dump`");
-    return session->backend->dump(session->model, inputs, directory, error);
+    int rc = begin_alone(session, error);
+    if (rc)
+        return rc;
+    rc = session->backend->dump(session->model, inputs, directory, error);
+    infer_leave(session->infer);
+    return rc;
 }
 
 const char *aispipe_session_backend(const struct aispipe_session *session)

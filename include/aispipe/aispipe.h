@@ -148,6 +148,8 @@ struct aispipe_shape {
      * Outputs whose size is known need no entry, but an entry that is too small for one is an error. */
     const size_t *output_sizes;
     size_t n_output_sizes; /**< 0, or the number of outputs */
+    /** output_sizes are for those outputs only of which the size turns out unknown: for others no error. */
+    bool sizes_if_open;
     /**
      * DIMS, SHAPE with n_each > 0: every batch brings dimensions of its own (aispipe_source.shape), and these
      * are all that will come: n_each times a description of every input, of which rank and dims count. `dims`

@@ -20,7 +20,7 @@
 #ifndef AISPIPE_BACKEND_H
 #define AISPIPE_BACKEND_H
 
-#include "aispipe/aispipe.h"
+#include "aispipe/infer.h"
 
 /** Most inputs or outputs a model may have. */
 #define AISPIPE_MAX_TENSORS 128
@@ -44,6 +44,8 @@ struct aispipe_backend_config {
     bool profile;             /**< save_profile will be called */
     bool dump;                /**< dump will be called: `load` refuses a model with which it cannot work */
     const char *aipp_config;  /**< NULL without AISPIPE_CAP_AIPP, and where there is none */
+    bool aipp_later;          /**< set_aipp will be called: `load` takes models that wait for it */
+    bool memory_only;         /**< no model will be loaded: only memory_* will be called */
     const char *acl_json;     /**< NULL: none; only with AISPIPE_CAP_ACL_JSON */
     struct aispipe_log log;   /**< may be kept */
 };
@@ -57,6 +59,11 @@ struct aispipe_io {
     /** Inputs as this batch has them, where every batch has a shape of its own (aispipe_shape.each). NULL: as
      * described. */
     const struct aispipe_tensor_desc *shaped;
+    /**
+     * Single executions (infer.h): of each input, then each output, whether it is on the device already, or
+     * is to stay there: h2d and d2h leave it out. NULL: none of them.
+     */
+    const bool *resident;
     void *device; /**< the backend's own, set by io_create */
     /** Outputs as they turned out, one for each, where the model describes some as unknown: the backend's
      * own, set by compute or d2h, valid until that io computes again. NULL: as described. */
@@ -131,6 +138,31 @@ struct aispipe_backend {
     /** Makes io->device from the buffers already in `io`. Optional pair. */
     int (*io_create)(void *model, struct aispipe_io *io, struct aispipe_error *error);
     void (*io_destroy)(void *model, struct aispipe_io *io);
+
+    /**
+     * Optional; single executions need it. From the next h2d or compute on, output or input `index` of this
+     * io lies in `memory`: host memory with AISPIPE_CAP_HOST_MEMORY, where io->inputs or io->outputs say the
+     * same; otherwise memory of this device, NULL: the io's own again. It is as large as the tensor. Called
+     * by the thread that has the io.
+     */
+    int (*io_bind)(void *model, struct aispipe_io *io, bool output, size_t index, void *memory,
+                   struct aispipe_error *error);
+
+    /** Optional, without AISPIPE_CAP_HOST_MEMORY: memory of a device for tensors. Any thread, any number at a
+     * time. */
+    int (*memory_alloc)(void *device, size_t bytes, void **memory, struct aispipe_error *error);
+    void (*memory_free)(void *device, void *memory);
+    /** `bytes` > 0. Complete when it returns. */
+    int (*memory_copy)(void *device, void *to, const void *from, size_t bytes,
+                       enum aispipe_transfer direction, struct aispipe_error *error);
+
+    /** Optional: what the model lets one choose. NULL: SHAPE where describe() is open after load, no gears.
+     */
+    void (*model_info)(const void *model, struct aispipe_model_info *info);
+    /** Optional: the tensor as declared; everything but real_size is set. NULL: as described after load. */
+    void (*tensor_info)(const void *model, bool output, size_t index, struct aispipe_tensor_info *info);
+    /** With AISPIPE_CAP_AIPP: new settings, which are in range. Called while there is no io and no lane. */
+    int (*set_aipp)(void *model, const struct aispipe_aipp *aipp, struct aispipe_error *error);
 
     /** State of one stage thread. `index` counts the lanes of a kind from 0. */
     int (*lane_create)(void *model, enum aispipe_lane_kind kind, unsigned index, void **lane,

@@ -17,6 +17,8 @@
 struct openvino_io {
     uint64_t serial;                    /* tells slots apart for good; an address may be used again */
     struct aispipe_tensor_desc *actual; /* of the outputs; NULL where all shapes are known */
+    uint64_t changes;                   /* io_bind's so far */
+    uint64_t *changed;                  /* of each tensor: the change that it came with; behind `tensors` */
     ov_tensor_t *tensors[];             /* NULL where the shape is known after an execution only */
 };
 
@@ -24,6 +26,7 @@ struct openvino_lane {
     struct openvino_model *model;
     ov_infer_request_t *request;
     uint64_t serial;                 /* of the io whose tensors are set; 0: none */
+    uint64_t changes;                /* of that io: those after it are not set yet */
     struct openvino_counter counter; /* used when the layers are profiled */
 };
 
@@ -247,9 +250,10 @@ static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispip
     struct openvino_model *model = loaded;
     size_t inputs = model->desc.n_inputs;
     size_t n = inputs + model->desc.n_outputs;
-    struct openvino_io *own = calloc(1, offsetof(struct openvino_io, tensors[n]));
+    struct openvino_io *own = calloc(1, offsetof(struct openvino_io, tensors[n]) + n * sizeof(uint64_t));
     if (!own)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the tensors of a batch slot");
+    own->changed = (uint64_t *)(own->tensors + n);
     own->serial = ++model->ios;
     io->device = own;
     if (model->open_outputs)
@@ -272,6 +276,26 @@ static int openvino_io_create(void *loaded, struct aispipe_io *io, struct aispip
                                 reason);
         }
     }
+    return 0;
+}
+
+static int openvino_io_bind(void *loaded, struct aispipe_io *io, bool output, size_t index, void *memory,
+                            struct aispipe_error *error)
+{
+    struct openvino_model *model = loaded;
+    struct openvino_io *own = io->device;
+    size_t at = output ? model->desc.n_inputs + index : index;
+    ov_tensor_t *tensor = NULL;
+    if (!own->tensors[at])
+        return 0; /* its shape comes with the execution, which looks into io->inputs and io->outputs */
+    ov_status_e status = wrap(model, at, memory, &tensor);
+    char reason[OPENVINO_REASON];
+    if (status != OK)
+        return aispipe_fail(error, AISPIPE_DEVICE, "no tensor for '%s': %s", model->tensors[at].name,
+                            openvino_reason(&model->device->ov, status, reason));
+    model->device->ov.tensor_free(own->tensors[at]); /* a request that still has it holds it */
+    own->tensors[at] = tensor;
+    own->changed[at] = ++own->changes;
     return 0;
 }
 
@@ -317,8 +341,11 @@ static void openvino_lane_destroy(void *loaded, void *created)
     free(lane);
 }
 
+/* Sets those that came with a change after number `since`; all with ALL_TENSORS. */
+#define ALL_TENSORS UINT64_MAX
+
 static ov_status_e set_tensors(const struct openvino_lane *lane, const struct openvino_io *own,
-                               size_t *failed)
+                               uint64_t since, size_t *failed)
 {
     const struct openvino_model *model = lane->model;
     const struct openvino_library *ov = &model->device->ov;
@@ -326,31 +353,34 @@ static ov_status_e set_tensors(const struct openvino_lane *lane, const struct op
     ov_status_e status = OK;
     for (size_t i = 0; status == OK && i < inputs; i++) {
         *failed = i;
-        if (own->tensors[i])
+        if (own->tensors[i] && (since == ALL_TENSORS || own->changed[i] > since))
             status = ov->infer_request_set_input_tensor_by_index(lane->request, i, own->tensors[i]);
     }
     for (size_t i = 0; status == OK && i < model->desc.n_outputs; i++) {
         *failed = inputs + i;
-        if (model->handed_through[i] < 0 && own->tensors[inputs + i])
+        bool wanted = since == ALL_TENSORS || own->changed[inputs + i] > since;
+        if (wanted && model->handed_through[i] < 0 && own->tensors[inputs + i])
             status = ov->infer_request_set_output_tensor_by_index(lane->request, i, own->tensors[inputs + i]);
     }
     return status;
 }
 
-/* Binds the request to the slot, unless it ran the same slot last time. */
+/* Binds the request to the slot, unless it ran the same slot last time: then to what has changed in it. */
 static int bind(struct openvino_lane *lane, const struct openvino_io *own, struct aispipe_error *error)
 {
-    if (lane->serial == own->serial)
+    bool same = lane->serial == own->serial;
+    if (same && lane->changes == own->changes)
         return 0;
     size_t failed = 0;
     lane->serial = 0;
-    ov_status_e status = set_tensors(lane, own, &failed);
+    ov_status_e status = set_tensors(lane, own, same ? lane->changes : ALL_TENSORS, &failed);
     char reason[OPENVINO_REASON];
     if (status != OK)
         return aispipe_fail(error, AISPIPE_DEVICE, "the engine did not take tensor '%s': %s",
                             lane->model->tensors[failed].name,
                             openvino_reason(&lane->model->device->ov, status, reason));
     lane->serial = own->serial;
+    lane->changes = own->changes;
     return 0;
 }
 
@@ -429,6 +459,37 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
     return rc;
 }
 
+/* ---------------------------------------------------------------- questions */
+
+/* The number of AscendCL's "any": the engine keeps no layouts. */
+#define FORMAT_ND 2
+
+static const struct aispipe_tensor_desc *declared(const struct openvino_model *model, bool output,
+                                                  size_t index)
+{
+    const struct aispipe_tensor_desc *tensors = model->declared ? model->declared : model->tensors;
+    return &tensors[output ? model->desc.n_inputs + index : index];
+}
+
+static void openvino_tensor_info(const void *loaded, bool output, size_t index,
+                                 struct aispipe_tensor_info *info)
+{
+    const struct aispipe_tensor_desc *tensor = declared(loaded, output, index);
+    *info = (struct aispipe_tensor_info){
+        .name = tensor->name, .dtype = tensor->dtype, .format = FORMAT_ND, .rank = tensor->rank};
+    memcpy(info->dims, tensor->dims, sizeof info->dims);
+    info->size = tensor->size;
+}
+
+static void openvino_model_info(const void *loaded, struct aispipe_model_info *info)
+{
+    const struct openvino_model *model = loaded;
+    *info = (struct aispipe_model_info){.mode = AISPIPE_SHAPE_STATIC};
+    for (size_t i = 0; i < model->desc.n_inputs; i++)
+        if (shape_is_open(declared(model, false, i)))
+            info->mode = AISPIPE_SHAPE_SHAPE;
+}
+
 static int openvino_save_profile(void *loaded, const char *directory, struct aispipe_error *error)
 {
     const struct openvino_model *model = loaded;
@@ -451,6 +512,9 @@ const struct aispipe_backend backend_openvino = {
     .set_shape = openvino_set_shape,
     .io_create = openvino_io_create,
     .io_destroy = openvino_io_destroy,
+    .io_bind = openvino_io_bind,
+    .tensor_info = openvino_tensor_info,
+    .model_info = openvino_model_info,
     .lane_create = openvino_lane_create,
     .lane_destroy = openvino_lane_destroy,
     .compute = openvino_compute,

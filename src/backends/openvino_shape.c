@@ -56,7 +56,7 @@ static int plan_outputs(struct openvino_model *model, const struct aispipe_shape
         if (shape_is_open(&outputs[i])) {
             model->open_outputs = true;
             outputs[i].size = given;
-        } else if (shape->n_output_sizes && given < outputs[i].size) {
+        } else if (shape->n_output_sizes && !shape->sizes_if_open && given < outputs[i].size) {
             return aispipe_fail(error, AISPIPE_INVALID,
                                 "output %zu, '%s', needs %zu bytes, but --outputSize gives it %zu; give at "
                                 "least what it needs",

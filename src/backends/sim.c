@@ -87,8 +87,9 @@ static const struct aispipe_model_desc *sim_describe(const void *model)
 /* What is on the device: buffers that mirror the host's. The pointer table lies behind it in memory. */
 struct sim_io {
     char *memory;
-    void **inputs;
+    void **inputs; /* outputs follow */
     void **outputs;
+    void **home; /* of inputs and outputs: their own place in `memory` */
 };
 
 /* Empty tensors get room too, so that every tensor has an address of its own. False: overflow. */
@@ -126,7 +127,8 @@ static int sim_io_create(void *loaded, struct aispipe_io *io, struct aispipe_err
 {
     const struct aispipe_model_desc *desc = sim_describe(loaded);
     size_t bytes = sim_io_bytes(loaded);
-    struct sim_io *own = calloc(1, sizeof *own + (desc->n_inputs + desc->n_outputs) * sizeof(void *));
+    size_t n = desc->n_inputs + desc->n_outputs;
+    struct sim_io *own = calloc(1, sizeof *own + 2 * n * sizeof(void *));
     if (own && bytes != SIZE_MAX)
         own->memory = aligned_alloc(ALIGNMENT, bytes);
     if (!own || !own->memory) {
@@ -138,7 +140,19 @@ static int sim_io_create(void *loaded, struct aispipe_io *io, struct aispipe_err
     own->outputs = own->inputs + desc->n_inputs;
     char *at = place(desc->inputs, desc->n_inputs, own->inputs, own->memory);
     place(desc->outputs, desc->n_outputs, own->outputs, at);
+    own->home = own->inputs + n;
+    memcpy(own->home, own->inputs, n * sizeof *own->home);
     io->device = own;
+    return 0;
+}
+
+static int sim_io_bind(void *loaded, struct aispipe_io *io, bool output, size_t index, void *memory,
+                       struct aispipe_error *error)
+{
+    const struct sim_io *own = io->device;
+    size_t at = output ? sim_describe(loaded)->n_inputs + index : index;
+    (void)error;
+    own->inputs[at] = memory ? memory : own->home[at];
     return 0;
 }
 
@@ -149,6 +163,36 @@ static void sim_io_destroy(void *loaded, struct aispipe_io *io)
     free(own->memory);
     free(own);
     io->device = NULL;
+}
+
+/* ------------------------------------------------------------------ memory of tensors */
+
+static int sim_memory_alloc(void *device, size_t bytes, void **memory, struct aispipe_error *error)
+{
+    (void)device;
+    size_t room;
+    *memory = NULL;
+    if (!__builtin_add_overflow(bytes, (size_t)ALIGNMENT, &room))
+        *memory = aligned_alloc(ALIGNMENT, room & ~(size_t)(ALIGNMENT - 1));
+    return *memory ? 0
+                   : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for %zu bytes on the simulated device",
+                                  bytes);
+}
+
+static void sim_memory_free(void *device, void *memory)
+{
+    (void)device;
+    free(memory);
+}
+
+static int sim_memory_copy(void *device, void *to, const void *from, size_t bytes,
+                           enum aispipe_transfer direction, struct aispipe_error *error)
+{
+    (void)device;
+    (void)direction;
+    (void)error;
+    memcpy(to, from, bytes);
+    return 0;
 }
 
 /* ------------------------------------------------------------------ lane: the state of one stage thread */
@@ -296,14 +340,16 @@ static void copy_in(const struct sim_model *model, const struct aispipe_io *io)
 {
     const struct sim_io *own = io->device;
     for (size_t i = 0; i < model->desc.n_inputs; i++)
-        memcpy(own->inputs[i], io->inputs[i], model->desc.inputs[i].size);
+        if (!io->resident || !io->resident[i])
+            memcpy(own->inputs[i], io->inputs[i], model->desc.inputs[i].size);
 }
 
 static void copy_out(const struct sim_model *model, const struct aispipe_io *io)
 {
     const struct sim_io *own = io->device;
     for (size_t i = 0; i < model->desc.n_outputs; i++)
-        memcpy(io->outputs[i], own->outputs[i], model->desc.outputs[i].size);
+        if (!io->resident || !io->resident[model->desc.n_inputs + i])
+            memcpy(io->outputs[i], own->outputs[i], model->desc.outputs[i].size);
 }
 
 /* In blocks of a fixed size, which compilers turn into vector instructions at every level of optimisation
@@ -392,6 +438,10 @@ const struct aispipe_backend backend_sim = {
     .io_bytes = sim_io_bytes,
     .io_create = sim_io_create,
     .io_destroy = sim_io_destroy,
+    .io_bind = sim_io_bind,
+    .memory_alloc = sim_memory_alloc,
+    .memory_free = sim_memory_free,
+    .memory_copy = sim_memory_copy,
     .lane_create = sim_lane_create,
     .lane_destroy = sim_lane_destroy,
     .h2d = sim_h2d,

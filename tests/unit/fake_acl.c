@@ -756,6 +756,11 @@ NEVER_CALLED(aclError, aclrtMemcpy,
              (void *to, size_t most, const void *from, size_t bytes, aclrtMemcpyKind kind), 1)
 NEVER_CALLED(aclError, aclrtGetCurrentContext, (aclrtContext * context), 1)
 
+EXPORT aclFormat aclmdlGetOutputFormat(const aclmdlDesc *desc, size_t i)
+{
+    return ACL_FORMAT_ND;
+}
+
 EXPORT aclError aclmdlQuerySize(const char *path, size_t *work, size_t *weights)
 {
     (void)path;

@@ -21,7 +21,7 @@ static void keep_warning(void *context, enum aispipe_log_level level, const char
     (void)snprintf(warnings->last, sizeof warnings->last, "%s", line);
 }
 
-static int parse(const char *text, struct warnings *warnings, struct acl_aipp_config *config,
+static int parse(const char *text, struct warnings *warnings, struct aispipe_aipp *config,
                  struct aispipe_error *error)
 {
     struct aispipe_log log = {keep_warning, warnings, false};
@@ -30,9 +30,9 @@ static int parse(const char *text, struct warnings *warnings, struct acl_aipp_co
     return acl_aipp_config_parse(text, strlen(text), "a.config", &log, config, error);
 }
 
-static struct acl_aipp_config accepted(const char *text, unsigned wanted_warnings)
+static struct aispipe_aipp accepted(const char *text, unsigned wanted_warnings)
 {
-    struct acl_aipp_config config;
+    struct aispipe_aipp config;
     struct warnings warnings;
     struct aispipe_error error;
     if (parse(text, &warnings, &config, &error))
@@ -44,8 +44,8 @@ static struct acl_aipp_config accepted(const char *text, unsigned wanted_warning
 
 static void refused(const char *text, const char *wanted)
 {
-    struct acl_aipp_config config;
-    struct acl_aipp_config before;
+    struct aispipe_aipp config;
+    struct aispipe_aipp before;
     struct warnings warnings;
     struct aispipe_error error;
     memset(&config, 0x5a, sizeof config);
@@ -65,7 +65,7 @@ static void refused_line(const char *line, const char *wanted)
     refused(text, wanted);
 }
 
-static struct acl_aipp_config accepted_lines(const char *lines)
+static struct aispipe_aipp accepted_lines(const char *lines)
 {
     char text[1024];
     (void)snprintf(text, sizeof text, REQUIRED_LINES "var_reci_chn_0 : 1\n%s\n", lines);
@@ -75,15 +75,15 @@ static struct acl_aipp_config accepted_lines(const char *lines)
 static void defaults_are_zero(void **state)
 {
     (void)state;
-    struct acl_aipp_config config = accepted(REQUIRED_LINES, 1);
-    struct acl_aipp_config wanted = {.input_format = 3, .src_image_size_w = 256, .src_image_size_h = 200};
+    struct aispipe_aipp config = accepted(REQUIRED_LINES, 1);
+    struct aispipe_aipp wanted = {.input_format = 3, .src_image_size_w = 256, .src_image_size_h = 200};
     assert_memory_equal(&config, &wanted, sizeof config);
 }
 
 static void every_key_has_its_place(void **state)
 {
     (void)state;
-    struct acl_aipp_config config = accepted(
+    struct aispipe_aipp config = accepted(
         "# of a camera\n[aipp_op]\r\n\tinput_format : YUV420SP_U8\r\n    src_image_size_w:512\n  "
         "src_image_size_h =300 # high\n"
         "rbuv_swap_switch : 1\nax_swap_switch : 1\ncsc_switch : 1\n"
@@ -100,7 +100,7 @@ static void every_key_has_its_place(void **state)
         "var_reci_chn_0 : 0.0171247538316637\nvar_reci_chn_1 : -2.5e-1\nvar_reci_chn_2 : .5\nvar_reci_chn_3 "
         ": 4\n",
         0);
-    struct acl_aipp_config wanted = {
+    struct aispipe_aipp wanted = {
         .input_format = 1,
         .src_image_size_w = 512,
         .src_image_size_h = 300,
@@ -236,7 +236,7 @@ static void wrong_types(void **state)
 static void switches_that_are_off_let_zeros_in(void **state)
 {
     (void)state;
-    struct acl_aipp_config config = accepted_lines("crop : 0\ncrop_size_w : 0\ncrop_size_h : 0");
+    struct aispipe_aipp config = accepted_lines("crop : 0\ncrop_size_w : 0\ncrop_size_h : 0");
     assert_int_equal(config.crop_size_w, 0);
     refused_line("crop : 1", "crop_size_w is 0; a whole number from 1 to 4096 is wanted");
     refused_line("crop : 1\ncrop_size_w : 8", "crop_size_h is 0");
@@ -275,7 +275,7 @@ static void lines_that_are_wrong(void **state)
     refused("[aipp_op\n", "line 1: '[aipp_op' is no section");
     refused_line("mean_chn_0", "line 5: 'mean_chn_0' is not 'key : value'");
     refused_line(": 5", "line 5: ': 5' is not 'key : value'");
-    struct acl_aipp_config config;
+    struct aispipe_aipp config;
     struct aispipe_error error = {0};
     static const char zero[] = "[aipp_op]\nmean_chn_0 : \0001\n";
     assert_int_equal(acl_aipp_config_parse(zero, sizeof zero - 1, "a.config", NULL, &config, &error),
@@ -304,7 +304,7 @@ static void comments_and_marks(void **state)
 static void warnings(void **state)
 {
     (void)state;
-    struct acl_aipp_config config;
+    struct aispipe_aipp config;
     struct warnings warnings;
     struct aispipe_error error;
     assert_int_equal(parse(REQUIRED_LINES "var_reci_chn_2:1\nmen_chn_0 : 4\n", &warnings, &config, &error),
@@ -321,7 +321,7 @@ static void warnings(void **state)
 static void check_alone(void **state)
 {
     (void)state;
-    struct acl_aipp_config config = {.input_format = 3, .src_image_size_w = 2, .src_image_size_h = 1};
+    struct aispipe_aipp config = {.input_format = 3, .src_image_size_w = 2, .src_image_size_h = 1};
     struct aispipe_error error = {0};
     assert_int_equal(acl_aipp_config_check(&config, "here", &error), 0);
     config.input_format = 5;
@@ -338,7 +338,7 @@ static void files(void **state)
 {
     (void)state;
     struct temp_dir dir;
-    struct acl_aipp_config config;
+    struct aispipe_aipp config;
     struct aispipe_error error = {0};
     static char text[ACL_AIPP_CONFIG_MOST + 1];
     temp_make(&dir);
@@ -346,15 +346,14 @@ static void files(void **state)
     for (size_t i = 0; REQUIRED_LINES[i]; i++)
         text[i] = REQUIRED_LINES[i];
     temp_write(&dir, "a.config", text, ACL_AIPP_CONFIG_MOST);
-    assert_int_equal(acl_aipp_config_read(temp_path(&dir, "a.config"), NULL, &config, &error), 0);
+    assert_int_equal(aispipe_aipp_read(temp_path(&dir, "a.config"), NULL, &config, &error), 0);
     assert_int_equal(config.src_image_size_h, 200);
     temp_write(&dir, "a.config", text, ACL_AIPP_CONFIG_MOST + 1);
-    assert_int_equal(acl_aipp_config_read(temp_path(&dir, "a.config"), NULL, &config, &error),
-                     AISPIPE_INVALID);
+    assert_int_equal(aispipe_aipp_read(temp_path(&dir, "a.config"), NULL, &config, &error), AISPIPE_INVALID);
     assert_non_null(strstr(error.message, "more than 12800 bytes (12.5 KiB)"));
-    assert_int_equal(acl_aipp_config_read(temp_path(&dir, "none.config"), NULL, &config, &error), AISPIPE_IO);
+    assert_int_equal(aispipe_aipp_read(temp_path(&dir, "none.config"), NULL, &config, &error), AISPIPE_IO);
     assert_non_null(strstr(error.message, "No such file"));
-    assert_int_equal(acl_aipp_config_read(dir.path, NULL, &config, &error), AISPIPE_IO);
+    assert_int_equal(aispipe_aipp_read(dir.path, NULL, &config, &error), AISPIPE_IO);
     assert_non_null(strstr(error.message, "is a directory"));
     temp_remove(&dir);
 }

@@ -108,6 +108,7 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
     device->log = config->log;
     device->id = config->device_id;
     device->acl_json = config->acl_json;
+    device->aipp_later = config->aipp_later;
     device->lanes = config->compute_threads ? config->compute_threads : 1;
     int rc = read_options(device, config, error);
     if (!rc)
@@ -120,7 +121,7 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
         rc = set_saturation(device, error);
     if (!rc)
         rc = create_contexts(device, error);
-    if (!rc)
+    if (!rc && !config->memory_only)
         rc = acl_watch_exceptions(device, error);
     if (rc) {
         acl_close(device);
@@ -182,6 +183,13 @@ const struct aispipe_backend backend_acl = {
     .host_free = acl_host_free,
     .io_create = acl_io_create,
     .io_destroy = acl_io_destroy,
+    .io_bind = acl_io_bind,
+    .memory_alloc = acl_memory_alloc,
+    .memory_free = acl_memory_free,
+    .memory_copy = acl_memory_copy,
+    .model_info = acl_model_info,
+    .tensor_info = acl_tensor_info,
+    .set_aipp = acl_set_aipp,
     .lane_create = acl_lane_create,
     .lane_destroy = acl_lane_destroy,
     .h2d = acl_h2d,

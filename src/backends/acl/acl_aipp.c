@@ -13,6 +13,17 @@
 
 #define YUV420SP ((int32_t)ACL_YUV420SP_U8)
 
+static int check_pixels(const struct acl_device *device, struct aispipe_error *error)
+{
+    const struct aispipe_aipp *c = &device->aipp;
+    if (c->input_format != YUV420SP || (c->src_image_size_w % 2 == 0 && c->src_image_size_h % 2 == 0))
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID,
+                        "AIPP configuration '%s': src_image_size_w and _h are %" PRId32 " and %" PRId32
+                        "; even numbers are wanted, as in YUV420SP_U8 two by two pixels share a colour",
+                        device->aipp_path, c->src_image_size_w, c->src_image_size_h);
+}
+
 int acl_aipp_read(struct acl_device *device, const char *path, struct aispipe_error *error)
 {
     if (!path)
@@ -20,14 +31,8 @@ int acl_aipp_read(struct acl_device *device, const char *path, struct aispipe_er
     device->aipp_path = strdup(path);
     if (!device->aipp_path)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for an AIPP configuration");
-    int rc = acl_aipp_config_read(path, &device->log, &device->aipp, error);
-    const struct acl_aipp_config *c = &device->aipp;
-    if (!rc && c->input_format == YUV420SP && (c->src_image_size_w % 2 || c->src_image_size_h % 2))
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "AIPP configuration '%s': src_image_size_w and _h are %" PRId32 " and %" PRId32
-                            "; even numbers are wanted, as in YUV420SP_U8 two by two pixels share a colour",
-                            path, c->src_image_size_w, c->src_image_size_h);
-    return rc;
+    int rc = aispipe_aipp_read(path, &device->log, &device->aipp, error);
+    return rc ? rc : check_pixels(device, error);
 }
 
 /* ---------------------------------------------------------------- which input */
@@ -70,7 +75,7 @@ static int find_images(struct acl_model *model, struct aispipe_error *error)
 /* ---------------------------------------------------------------- the settings */
 
 /* Of one image; most is 4096 x 4096 x 4. */
-static size_t image_bytes(const struct acl_aipp_config *c)
+static size_t image_bytes(const struct aispipe_aipp *c)
 {
     size_t pixels = (size_t)c->src_image_size_w * (size_t)c->src_image_size_h;
     switch (c->input_format) {
@@ -90,7 +95,7 @@ static int set_source(const struct acl_model *model, struct aispipe_error *error
 {
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
-    const struct acl_aipp_config *c = &device->aipp;
+    const struct aispipe_aipp *c = &device->aipp;
     int rc =
         acl_check(device, acl->aclmdlSetAIPPInputFormat(model->aipp, (aclAippInputFormat)c->input_format),
                   error, "aclmdlSetAIPPInputFormat(%" PRId32 ")", c->input_format);
@@ -123,7 +128,7 @@ static int set_image(const struct acl_model *model, uint64_t i, struct aispipe_e
 {
     struct acl_device *device = model->device;
     const struct acl_library *acl = &device->acl;
-    const struct acl_aipp_config *c = &device->aipp;
+    const struct aispipe_aipp *c = &device->aipp;
     const int32_t *mean = c->mean_chn;
     const float *least = c->min_chn;
     const float *reciprocal = c->var_reci_chn;
@@ -195,7 +200,7 @@ static int check_mode(const struct acl_model *model, struct aispipe_error *error
                             "model '%s' has dynamic AIPP and no settings for it: give them with "
                             "--aipp_config FILE.config",
                             model->path);
-    const struct acl_aipp_config *c = &device->aipp;
+    const struct aispipe_aipp *c = &device->aipp;
     if (mode == AISPIPE_SHAPE_HW && (c->crop || c->padding))
         return aispipe_fail(error, AISPIPE_INVALID,
                             "AIPP configuration '%s': %s is 1; with a model that was made for several image "
@@ -215,6 +220,8 @@ int acl_aipp_create(struct acl_model *model, struct aispipe_error *error)
         return 0;
     if (model->n_aipp > 1)
         return fail_count(model, "several inputs with dynamic AIPP", error);
+    if (!device->aipp_path && device->aipp_later)
+        return 0; /* acl_set_aipp comes back here */
     int rc = check_mode(model, error);
     if (!rc)
         rc = find_images(model, error);
@@ -236,6 +243,40 @@ int acl_aipp_create(struct acl_model *model, struct aispipe_error *error)
     return rc || acl_shape_mode(model) != AISPIPE_SHAPE_STATIC ? rc : acl_aipp_describe(model, error);
 }
 
+/* What the settings did not come from a file are called in messages. */
+#define GIVEN_BY_PROGRAM "(given by the program)"
+
+int acl_set_aipp(void *loaded, const struct aispipe_aipp *aipp, struct aispipe_error *error)
+{
+    struct acl_model *model = loaded;
+    struct acl_device *device = model->device;
+    if (model->n_aipp == 0)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "model '%s' has no input with dynamic AIPP, so there is nothing to set",
+                            model->path);
+    char *name = strdup(GIVEN_BY_PROGRAM);
+    if (!name)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for an AIPP configuration");
+    int rc = acl_enter(device, 0, error);
+    if (rc) {
+        free(name);
+        return rc;
+    }
+    acl_aipp_destroy(model);
+    free(device->aipp_path);
+    device->aipp_path = name;
+    device->aipp = *aipp;
+    rc = check_pixels(device, error);
+    if (!rc)
+        rc = acl_aipp_create(model, error);
+    /* In gears the images are described once more, in the one that is set. */
+    if (!rc && model->mode != AISPIPE_SHAPE_STATIC)
+        rc = acl_aipp_describe(model, error);
+    if (rc)
+        acl_aipp_destroy(model);
+    return rc;
+}
+
 void acl_aipp_destroy(struct acl_model *model)
 {
     if (model->aipp)
@@ -247,7 +288,7 @@ void acl_aipp_destroy(struct acl_model *model)
 int acl_aipp_describe(struct acl_model *model, struct aispipe_error *error)
 {
     const struct acl_device *device = model->device;
-    const struct acl_aipp_config *c = &device->aipp;
+    const struct aispipe_aipp *c = &device->aipp;
     if (!model->aipp)
         return 0;
     struct acl_port *port = &model->ports[model->aipp_images];

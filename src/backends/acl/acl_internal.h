@@ -4,8 +4,8 @@
  * What the files of the AscendCL backend share: acl.c (the table, the device), acl_library.c (finding
  * libascendcl), acl_process.c (what a process may do once only), acl_exception.c (operators that fail),
  * acl_errors.c (codes and the runtime's words), acl_load.c (the copies of a model), acl_model.c (what it
- * takes and gives), acl_gears.c (shapes that are chosen at run time), acl_aipp.c (images), acl_io.c
- * (memory), acl_lane.c (transfers and execution).
+ * takes and gives), acl_info.c (the same, for who asks), acl_gears.c (shapes that are chosen at run time),
+ * acl_aipp.c (images), acl_io.c and acl_memory.c (memory), acl_lane.c (transfers and execution).
  *
  * Contexts: each compute lane has one, with a copy of the model loaded in it, because a copy executes once at
  * a time. Everything else (memory, the streams of h2d and d2h) lives in the first one. Device memory belongs
@@ -28,9 +28,10 @@ struct acl_device {
     struct aispipe_log log;
     int id;
     bool entered;       /**< this device has a part in acl_process */
+    bool aipp_later;    /**< models with dynamic AIPP get their settings after they are loaded */
     bool share_weights; /**< engine option SHARE_WEIGHTS */
     char *aipp_path;    /**< where `aipp` is from; NULL: no settings for AIPP */
-    struct acl_aipp_config aipp;
+    struct aispipe_aipp aipp;
     unsigned lanes;       /**< compute lanes that were announced; ≥ 1 */
     const char *acl_json; /**< for aclInit; NULL: none, and after open */
     unsigned n_contexts;
@@ -95,6 +96,7 @@ struct acl_io {
     aclmdlDataset *output;
     aclDataBuffer **buffers;            /**< inputs, then outputs, as the model's ports */
     void **memory;                      /**< the same: device memory */
+    void **bound;                       /**< the same: a tensor's memory instead; NULL: none */
     size_t gear;                        /**< of the last execution, for models with gears of dimensions */
     aclTensorDesc **descs;              /**< of the inputs, when the shape is open */
     struct aispipe_tensor_desc *actual; /**< outputs as they turned out, when the shape is open */
@@ -172,6 +174,8 @@ int acl_aipp_create(struct acl_model *model, struct aispipe_error *error);
 void acl_aipp_destroy(struct acl_model *model);
 /** In the chosen shape: describes the images that are fed, and sets the size of their buffer. */
 int acl_aipp_describe(struct acl_model *model, struct aispipe_error *error);
+/** The backend's set_aipp. */
+int acl_set_aipp(void *loaded, const struct aispipe_aipp *aipp, struct aispipe_error *error);
 /** Gives a dataset of inputs, which has its buffers, the settings. */
 int acl_aipp_attach(const struct acl_model *model, aclmdlDataset *dataset, struct aispipe_error *error);
 
@@ -208,13 +212,30 @@ int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *sh
 /** acl_each.c: acl_set_shape where every batch has its own. */
 int acl_set_each(struct acl_model *model, const struct aispipe_shape *shape, struct aispipe_error *error);
 
-/* ---------------------------------------------------------------- acl_io.c, acl_lane.c */
+/* ---------------------------------------------------------------- acl_io.c, acl_memory.c, acl_lane.c */
 
 size_t acl_io_bytes(const void *loaded);
 int acl_host_alloc(void *loaded, size_t bytes, void **result, struct aispipe_error *error);
 void acl_host_free(void *loaded, void *memory);
 int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *error);
 void acl_io_destroy(void *loaded, struct aispipe_io *io);
+int acl_io_bind(void *loaded, struct aispipe_io *io, bool output, size_t index, void *memory,
+                struct aispipe_error *error);
+/** Where input or output `port` of a slot is on the device. */
+static inline void *acl_address(const struct acl_io *own, size_t port)
+{
+    return own->bound[port] ? own->bound[port] : own->memory[port];
+}
+
+int acl_memory_alloc(void *opened, size_t bytes, void **memory, struct aispipe_error *error);
+void acl_memory_free(void *opened, void *memory);
+int acl_memory_copy(void *opened, void *to, const void *from, size_t bytes, enum aispipe_transfer direction,
+                    struct aispipe_error *error);
+
+/* ---------------------------------------------------------------- acl_info.c */
+
+void acl_model_info(const void *loaded, struct aispipe_model_info *info);
+void acl_tensor_info(const void *loaded, bool output, size_t index, struct aispipe_tensor_info *info);
 
 int acl_lane_create(void *loaded, enum aispipe_lane_kind kind, unsigned index, void **result,
                     struct aispipe_error *error);

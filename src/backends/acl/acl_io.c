@@ -54,6 +54,7 @@ static void forget(struct acl_io *own)
 {
     free(own->buffers);
     free(own->memory);
+    free(own->bound);
     free(own->descs);
     free(own->actual);
     free(own);
@@ -129,10 +130,11 @@ int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *err
     if (!own)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
     own->memory = calloc(n, sizeof *own->memory);
+    own->bound = calloc(n, sizeof *own->bound);
     own->buffers = calloc(n, sizeof *own->buffers);
     own->descs = calloc(model->n_inputs, sizeof *own->descs);
     own->actual = calloc(model->n_outputs, sizeof *own->actual);
-    if (!own->memory || !own->buffers || !own->descs || !own->actual) {
+    if (!own->memory || !own->bound || !own->buffers || !own->descs || !own->actual) {
         forget(own);
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the datasets of a batch slot");
     }
@@ -143,4 +145,29 @@ int acl_io_create(void *loaded, struct aispipe_io *io, struct aispipe_error *err
     }
     io->device = own;
     return 0;
+}
+
+/* The model's input or output that is described as number `index`. */
+static size_t port_of(const struct acl_model *model, bool output, size_t index)
+{
+    if (output)
+        return model->n_inputs + index;
+    size_t port = 0;
+    while (model->ports[port].shown != (int)index)
+        port++;
+    return port;
+}
+
+int acl_io_bind(void *loaded, struct aispipe_io *io, bool output, size_t index, void *memory,
+                struct aispipe_error *error)
+{
+    const struct acl_model *model = loaded;
+    struct acl_device *device = model->device;
+    const struct acl_io *own = io->device;
+    size_t port = port_of(model, output, index);
+    own->bound[port] = memory;
+    return acl_check(
+        device,
+        device->acl.aclUpdateDataBuffer(own->buffers[port], acl_address(own, port), model->ports[port].bytes),
+        error, "aclUpdateDataBuffer of %s %zu", output ? "output" : "input", index);
 }

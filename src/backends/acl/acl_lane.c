@@ -77,6 +77,8 @@ int acl_h2d(void *created, struct aispipe_io *io, struct aispipe_error *error)
     for (size_t i = 0; !rc && i < model->n_inputs; i++) {
         int shown = model->ports[i].shown;
         size_t bytes = shown >= 0 && io->shaped ? io->shaped[shown].size : model->ports[i].bytes;
+        if (shown >= 0 && io->resident && io->resident[shown])
+            continue;
         if (shown >= 0 && bytes)
             rc = acl_check(device,
                            device->acl.aclrtMemcpyAsync(own->memory[i], bytes, io->inputs[shown], bytes,
@@ -113,11 +115,13 @@ int acl_d2h(void *created, struct aispipe_io *io, struct aispipe_error *error)
     for (size_t i = 0; !rc && i < model->desc.n_outputs; i++) {
         const struct aispipe_tensor_desc *output = io->actual ? &io->actual[i] : &model->desc.outputs[i];
         size_t bytes = output->size;
+        if (io->resident && io->resident[model->desc.n_inputs + i])
+            continue;
         if (bytes)
             rc = acl_check(
                 device,
-                device->acl.aclrtMemcpyAsync(io->outputs[i], bytes, own->memory[model->n_inputs + i], bytes,
-                                             ACL_MEMCPY_DEVICE_TO_HOST, lane->stream),
+                device->acl.aclrtMemcpyAsync(io->outputs[i], bytes, acl_address(own, model->n_inputs + i),
+                                             bytes, ACL_MEMCPY_DEVICE_TO_HOST, lane->stream),
                 error, "aclrtMemcpyAsync of %zu bytes from the device for output '%s'", bytes, output->name);
     }
     return finish(lane, rc, error);

@@ -100,7 +100,8 @@
     X(aclGetTensorDescAddress, "no files of operators that fail")            \
     X(aclGetTensorDescType, "no files of operators that fail")               \
     X(aclGetTensorDescFormat, "no files of operators that fail")             \
-    X(aclrtMemcpy, "no files of operators that fail")                        \
+    X(aclrtMemcpy, "no files of operators that fail, and no tensors")        \
+    X(aclmdlGetOutputFormat, "formats of outputs are not shown")             \
     X(aclrtGetCurrentContext, "no files of operators that fail")
 
 /** The functions, each with the type that the ABI gives it: `acl->aclrtSetDevice(0)`. */

@@ -219,6 +219,8 @@ int acl_set_open_outputs(struct acl_model *model, const struct aispipe_shape *sh
         struct acl_port *port = &model->ports[model->n_inputs + i];
         size_t known = output->size > port->reported ? output->size : port->reported;
         size_t given = i < shape->n_output_sizes ? shape->output_sizes[i] : known;
+        if (shape->sizes_if_open && !is_open(output))
+            given = known;
         if (is_open(output))
             output->size = given;
         else if (given < output->size)
@@ -355,7 +357,8 @@ static int resize_buffers(const struct acl_model *model, struct acl_io *own,
         int shown = model->ports[i].shown;
         if (shown >= 0)
             rc = acl_check(
-                device, device->acl.aclUpdateDataBuffer(own->buffers[i], own->memory[i], shaped[shown].size),
+                device,
+                device->acl.aclUpdateDataBuffer(own->buffers[i], acl_address(own, i), shaped[shown].size),
                 error, "aclUpdateDataBuffer of input '%s'", shaped[shown].name);
     }
     return rc;

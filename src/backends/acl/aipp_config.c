@@ -31,17 +31,17 @@ struct key {
     double least, most;
 };
 
-#define INT(name, gate, member, least, most)                                            \
-    {                                                                                   \
-        name, gate, false, false, offsetof(struct acl_aipp_config, member), least, most \
+#define INT(name, gate, member, least, most)                                         \
+    {                                                                                \
+        name, gate, false, false, offsetof(struct aispipe_aipp, member), least, most \
     }
-#define REQUIRED(name, member, least, most)                                              \
-    {                                                                                    \
-        name, ALWAYS, false, true, offsetof(struct acl_aipp_config, member), least, most \
+#define REQUIRED(name, member, least, most)                                           \
+    {                                                                                 \
+        name, ALWAYS, false, true, offsetof(struct aispipe_aipp, member), least, most \
     }
-#define FLOAT(name, member, least, most)                                                 \
-    {                                                                                    \
-        name, ALWAYS, true, false, offsetof(struct acl_aipp_config, member), least, most \
+#define FLOAT(name, member, least, most)                                              \
+    {                                                                                 \
+        name, ALWAYS, true, false, offsetof(struct aispipe_aipp, member), least, most \
     }
 #define MATRIX(r, c) INT("matrix_r" #r "c" #c, CSC, matrix[r][c], -32677, 32676)
 
@@ -97,13 +97,13 @@ static const char *const formats[] = {"YUV420SP_U8", "XRGB8888_U8", "RGB888_U8",
 
 /* ------------------------------------------------------------------ ranges */
 
-static double value_of(const struct acl_aipp_config *config, const struct key *key)
+static double value_of(const struct aispipe_aipp *config, const struct key *key)
 {
     const void *member = (const char *)config + key->offset;
     return key->is_float ? (double)*(const float *)member : (double)*(const int32_t *)member;
 }
 
-static bool is_off(const struct acl_aipp_config *config, enum gate gate)
+static bool is_off(const struct aispipe_aipp *config, enum gate gate)
 {
     return (gate == CSC && !config->csc_switch) || (gate == CROP && !config->crop) ||
            (gate == PADDING && !config->padding);
@@ -111,7 +111,7 @@ static bool is_off(const struct acl_aipp_config *config, enum gate gate)
 
 /* A crop that leaves the image would be refused by the device, in the middle of the run and in its own words.
  */
-static int check_crop(const struct acl_aipp_config *config, const char *where, struct aispipe_error *error)
+static int check_crop(const struct aispipe_aipp *config, const char *where, struct aispipe_error *error)
 {
     const struct {
         const char *axis;
@@ -129,8 +129,7 @@ static int check_crop(const struct acl_aipp_config *config, const char *where, s
     return 0;
 }
 
-int acl_aipp_config_check(const struct acl_aipp_config *config, const char *where,
-                          struct aispipe_error *error)
+int acl_aipp_config_check(const struct aispipe_aipp *config, const char *where, struct aispipe_error *error)
 {
     if (config->input_format < 1 || config->input_format > (int32_t)N_FORMATS)
         return aispipe_fail(error, AISPIPE_INVALID, "%s: input_format is %d; 1 to %zu, which are %s", where,
@@ -147,6 +146,19 @@ int acl_aipp_config_check(const struct acl_aipp_config *config, const char *wher
     return check_crop(config, where, error);
 }
 
+int aispipe_aipp_check(const struct aispipe_aipp *aipp, struct aispipe_error *error)
+{
+    return acl_aipp_config_check(aipp, "AIPP settings", error);
+}
+
+int32_t aispipe_aipp_format(const char *name)
+{
+    for (size_t i = 0; i < N_FORMATS; i++)
+        if (strcmp(formats[i], name) == 0)
+            return (int32_t)i + 1;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ lines */
 
 struct text {
@@ -158,7 +170,7 @@ struct parser {
     const char *path;
     const struct aispipe_log *log;
     struct aispipe_error *error;
-    struct acl_aipp_config config;
+    struct aispipe_aipp config;
     bool given[N_KEYS];
     unsigned line;
     bool has_section, in_section;
@@ -290,7 +302,7 @@ static int read_line(struct parser *parser, struct text line)
 static int check_whole(const struct parser *parser)
 {
     char where[512];
-    const struct acl_aipp_config *config = &parser->config;
+    const struct aispipe_aipp *config = &parser->config;
     (void)snprintf(where, sizeof where, "AIPP configuration '%.480s'", parser->path);
     if (!parser->has_section)
         return aispipe_fail(parser->error, AISPIPE_INVALID, "%s: the section [" SECTION "] is missing",
@@ -316,7 +328,7 @@ static int check_whole(const struct parser *parser)
 }
 
 int acl_aipp_config_parse(const char *text, size_t bytes, const char *path, const struct aispipe_log *log,
-                          struct acl_aipp_config *config, struct aispipe_error *error)
+                          struct aispipe_aipp *config, struct aispipe_error *error)
 {
     struct parser parser = {.path = path, .log = log, .error = error};
     parser.locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -360,8 +372,8 @@ static int read_open_file(int fd, const char *path, char *text, size_t *bytes, s
     return 0;
 }
 
-int acl_aipp_config_read(const char *path, const struct aispipe_log *log, struct acl_aipp_config *config,
-                         struct aispipe_error *error)
+int aispipe_aipp_read(const char *path, const struct aispipe_log *log, struct aispipe_aipp *config,
+                      struct aispipe_error *error)
 {
     char text[ACL_AIPP_CONFIG_MOST + 1];
     size_t bytes = 0;
