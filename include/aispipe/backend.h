@@ -61,7 +61,8 @@ struct aispipe_io {
     const struct aispipe_tensor_desc *shaped;
     /**
      * Single executions (infer.h): of each input, then each output, whether it is on the device already, or
-     * is to stay there: h2d and d2h leave it out. NULL: none of them.
+     * is to stay there: h2d and d2h leave it out. NULL: none of them. Not NULL: what io->inputs and
+     * io->outputs point to is ordinary memory, and not from host_alloc.
      */
     const bool *resident;
     void *device; /**< the backend's own, set by io_create */

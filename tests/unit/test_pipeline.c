@@ -4,8 +4,8 @@
 #include "unit.h"
 
 #include "clock.h"
+#include "infer.h"
 #include "pipeline.h"
-#include "session.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -211,6 +211,7 @@ static void bench_init(struct bench *bench, uint64_t samples)
     bench->numbers.stored = calloc(samples + 1, 1);
     bench->session =
         (struct aispipe_session){.backend = &device_backend, .model = &bench->engine, .compute_threads = 8};
+    assert_int_equal(infer_open(&bench->session, &bench->error), 0);
     bench->source = (struct aispipe_source){.context = &bench->numbers,
                                             .samples = samples,
                                             .batches = (samples + 1) / 2,
@@ -258,6 +259,8 @@ static void bench_end(struct bench *bench)
     assert_int_equal(bench->engine.ios, 0);
     assert_int_equal(bench->numbers.open_threads, 0);
     assert_int_equal(bench->numbers.wrong, 0);
+    assert_int_equal(bench->session.infer->pipelines, 0);
+    infer_free(bench->session.infer);
     free((void *)bench->numbers.stored);
 }
 

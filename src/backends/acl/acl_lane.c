@@ -58,11 +58,30 @@ void acl_lane_destroy(void *loaded, void *created)
 }
 
 /* Waits for what is queued, also after a failure: the buffers must not change hands while copies go on. */
-static int finish(const struct acl_lane *lane, int rc, struct aispipe_error *error)
+static int finish(const struct acl_lane *lane, const struct aispipe_io *io, int rc,
+                  struct aispipe_error *error)
 {
     struct acl_device *device = lane->model->device;
+    if (io->resident)
+        return rc; /* nothing was queued */
     aclError code = device->acl.aclrtSynchronizeStream(lane->stream);
     return rc ? rc : acl_check(device, code, error, "aclrtSynchronizeStream");
+}
+
+/* One tensor between host and device. Only copies of pinned memory can be queued, which the arrays of single
+ * executions are not. */
+static aclError copy(const struct acl_lane *lane, const struct aispipe_io *io, void *to, const void *from,
+                     size_t bytes, aclrtMemcpyKind kind)
+{
+    const struct acl_library *acl = &lane->model->device->acl;
+    if (!io->resident)
+        return acl->aclrtMemcpyAsync(to, bytes, from, bytes, kind, lane->stream);
+    return acl->aclrtMemcpy ? acl->aclrtMemcpy(to, bytes, from, bytes, kind) : ACL_ERROR_API_NOT_SUPPORT;
+}
+
+static const char *copy_name(const struct aispipe_io *io)
+{
+    return io->resident ? "aclrtMemcpy" : "aclrtMemcpyAsync";
 }
 
 int acl_h2d(void *created, struct aispipe_io *io, struct aispipe_error *error)
@@ -76,17 +95,17 @@ int acl_h2d(void *created, struct aispipe_io *io, struct aispipe_error *error)
         return rc;
     for (size_t i = 0; !rc && i < model->n_inputs; i++) {
         int shown = model->ports[i].shown;
-        size_t bytes = shown >= 0 && io->shaped ? io->shaped[shown].size : model->ports[i].bytes;
-        if (shown >= 0 && io->resident && io->resident[shown])
+        if (shown < 0 || (io->resident && io->resident[shown]))
             continue;
-        if (shown >= 0 && bytes)
-            rc = acl_check(device,
-                           device->acl.aclrtMemcpyAsync(own->memory[i], bytes, io->inputs[shown], bytes,
-                                                        ACL_MEMCPY_HOST_TO_DEVICE, lane->stream),
-                           error, "aclrtMemcpyAsync of %zu bytes to the device for input '%s'", bytes,
-                           model->desc.inputs[shown].name);
+        size_t bytes = io->shaped ? io->shaped[shown].size : model->ports[i].bytes;
+        if (bytes)
+            rc = acl_check(
+                device,
+                copy(lane, io, acl_address(own, i), io->inputs[shown], bytes, ACL_MEMCPY_HOST_TO_DEVICE),
+                error, "%s of %zu bytes to the device for input '%s'", copy_name(io), bytes,
+                model->desc.inputs[shown].name);
     }
-    return finish(lane, rc, error);
+    return finish(lane, io, rc, error);
 }
 
 int acl_compute(void *created, struct aispipe_io *io, struct aispipe_error *error)
@@ -114,15 +133,14 @@ int acl_d2h(void *created, struct aispipe_io *io, struct aispipe_error *error)
         return rc;
     for (size_t i = 0; !rc && i < model->desc.n_outputs; i++) {
         const struct aispipe_tensor_desc *output = io->actual ? &io->actual[i] : &model->desc.outputs[i];
-        size_t bytes = output->size;
         if (io->resident && io->resident[model->desc.n_inputs + i])
             continue;
-        if (bytes)
-            rc = acl_check(
-                device,
-                device->acl.aclrtMemcpyAsync(io->outputs[i], bytes, acl_address(own, model->n_inputs + i),
-                                             bytes, ACL_MEMCPY_DEVICE_TO_HOST, lane->stream),
-                error, "aclrtMemcpyAsync of %zu bytes from the device for output '%s'", bytes, output->name);
+        if (output->size)
+            rc = acl_check(device,
+                           copy(lane, io, io->outputs[i], acl_address(own, model->n_inputs + i), output->size,
+                                ACL_MEMCPY_DEVICE_TO_HOST),
+                           error, "%s of %zu bytes from the device for output '%s'", copy_name(io),
+                           output->size, output->name);
     }
-    return finish(lane, rc, error);
+    return finish(lane, io, rc, error);
 }
