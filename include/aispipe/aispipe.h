@@ -8,8 +8,8 @@
  *    `struct aispipe_error` (which may be NULL) with the same code and one readable line.
  *  - Sizes are bytes, times are nanoseconds of CLOCK_MONOTONIC, unless the name says otherwise.
  *  - Objects belong to whoever created them and are released by the matching `_close` or `_free`.
- *  - There is no global state: two sessions in one process do not see each other. (What an engine has once
- * for a process, they share: see aispipe_finish.)
+ *  - Two sessions in one process do not see each other. What belongs to the process is said where it is:
+ *    what an engine has once (aispipe_finish), devices that tensors are on, the list of transfers (tensor.h).
  *  - The library never exits, never installs a signal handler and prints only through the log callback.
  */
 #ifndef AISPIPE_AISPIPE_H
