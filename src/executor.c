@@ -253,24 +253,34 @@ static int take_input(struct executor *e, struct aispipe_session *session, size_
 
 /* ---------------------------------------------------------------- outputs */
 
+static int make_pool(struct aispipe_session *session, size_t i, bool device, struct tensor_pool **pool,
+                     struct aispipe_error *error)
+{
+    const struct aispipe_model_desc *desc = session->backend->describe(session->model);
+    struct place *place = NULL;
+    int rc = 0;
+    if (device && !on_host(session))
+        rc = place_get(session->backend, session->device_id, &place, error);
+    return rc ? rc
+              : tensor_pool_create(&desc->outputs[i], place, device ? session->device_id : AISPIPE_HOST, pool,
+                                   error);
+}
+
 static int take_tensor(struct aispipe_session *session, size_t i, bool device, struct aispipe_tensor **tensor,
                        struct aispipe_error *error)
 {
     struct output_pools *pools = &session->infer->pools;
-    struct tensor_pool **pool = device ? &pools->device[i] : &pools->host[i];
-    const struct aispipe_model_desc *desc = session->backend->describe(session->model);
-    struct place *place = NULL;
-    int rc = 0;
+    struct tensor_pool *_Atomic *at = device ? &pools->device[i] : &pools->host[i];
+    /* acquire: with the pointer comes what another thread has made; pairs with the release below */
+    struct tensor_pool *pool = atomic_load_explicit(at, memory_order_acquire);
+    if (pool)
+        return tensor_pool_take(pool, tensor, error);
     pthread_mutex_lock(&pools->mutex);
-    if (!*pool) {
-        if (device && !on_host(session))
-            rc = place_get(session->backend, session->device_id, &place, error);
-        if (!rc)
-            rc = tensor_pool_create(&desc->outputs[i], place, device ? session->device_id : AISPIPE_HOST,
-                                    pool, error);
-    }
+    pool = atomic_load_explicit(at, memory_order_relaxed); /* relaxed: the mutex orders it */
+    int rc = pool ? 0 : make_pool(session, i, device, &pool, error);
+    atomic_store_explicit(at, pool, memory_order_release); /* release: see above */
     pthread_mutex_unlock(&pools->mutex);
-    return rc ? rc : tensor_pool_take(*pool, tensor, error);
+    return rc ? rc : tensor_pool_take(pool, tensor, error);
 }
 
 /* An output that nobody wants: the engine must write it somewhere all the same. */

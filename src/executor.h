@@ -34,11 +34,11 @@ struct executor {
     char *memory;                 /**< of `own` */
 };
 
-/** Pools of the outputs: made when first needed. */
+/** Pools of the outputs: made when first needed, behind the mutex. */
 struct output_pools {
     pthread_mutex_t mutex;
-    struct tensor_pool *host[AISPIPE_MAX_TENSORS];
-    struct tensor_pool *device[AISPIPE_MAX_TENSORS];
+    struct tensor_pool *_Atomic host[AISPIPE_MAX_TENSORS];
+    struct tensor_pool *_Atomic device[AISPIPE_MAX_TENSORS];
 };
 
 /** How one call executes. */

@@ -70,9 +70,9 @@ static int fail_closed(const struct aispipe_session *session, struct aispipe_err
 void infer_forget_outputs(struct infer *infer)
 {
     for (size_t i = 0; i < AISPIPE_MAX_TENSORS; i++) {
-        tensor_pool_close(infer->pools.host[i]);
-        tensor_pool_close(infer->pools.device[i]);
-        infer->pools.host[i] = infer->pools.device[i] = NULL;
+        /* relaxed: nobody executes, and the mutex orders it */
+        tensor_pool_close(atomic_exchange_explicit(&infer->pools.host[i], NULL, memory_order_relaxed));
+        tensor_pool_close(atomic_exchange_explicit(&infer->pools.device[i], NULL, memory_order_relaxed));
     }
 }
 

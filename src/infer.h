@@ -36,7 +36,9 @@ struct infer {
     bool gone;     /**< and the model is unloaded */
     unsigned fork; /**< fork_count of the process that opened it */
 
-    bool ready; /**< the shape, and AIPP settings, are such that the model can execute */
+    bool ready;   /**< infer_check_ready has found nothing missing since the last change */
+    bool shaped;  /**< the shape that was set last is in force */
+    bool refused; /**< or it was refused, and there is none */
     struct kept_shape kept;
     size_t *sizes; /**< aispipe_session_set_output_sizes */
     size_t n_sizes;

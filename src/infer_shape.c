@@ -21,7 +21,7 @@ static bool same_text(const char *a, const char *b)
 bool infer_shape_is_set(const struct infer *infer, const struct aispipe_shape *shape)
 {
     const struct aispipe_shape *kept = &infer->kept.shape;
-    if (!infer->kept.known || !infer->ready || shape->n_each || shape->mode != kept->mode)
+    if (!infer->kept.known || !infer->shaped || shape->n_each || shape->mode != kept->mode)
         return false;
     return shape->batch == kept->batch && shape->height == kept->height && shape->width == kept->width &&
            same_text(shape->dims, kept->dims) && shape->n_output_sizes == kept->n_output_sizes &&
@@ -62,6 +62,8 @@ int infer_check_ready(struct aispipe_session *session, struct aispipe_error *err
 {
     struct infer *infer = session->infer;
     struct aispipe_model_info info;
+    if (infer->ready)
+        return 0;
     infer_model_info(session, &info);
     if (info.n_aipp_inputs && !info.aipp_set)
         return aispipe_fail(
@@ -69,14 +71,12 @@ int infer_check_ready(struct aispipe_session *session, struct aispipe_error *err
             "model '%s' has dynamic AIPP and no settings for it; load an AIPP configuration or set "
             "them one by one",
             session->path);
-    if (infer->ready)
-        return 0;
-    if (infer->kept.known)
+    if (infer->refused)
         return aispipe_fail(
             error, AISPIPE_INVALID,
             "the shape that was set last for model '%s' was refused; set one that it can have",
             session->path);
-    int rc = session_check_ready(session, error);
+    int rc = infer->shaped ? 0 : session_check_ready(session, error);
     infer->ready = rc == 0;
     return rc;
 }
@@ -118,7 +118,8 @@ int infer_change_shape(struct aispipe_session *session, const struct aispipe_sha
     infer->ready = false;
     int rc = apply(session, &wanted, error);
     keep(infer, shape);
-    infer->ready = rc == 0;
+    infer->refused = rc != 0;
+    infer->shaped = rc == 0 && !shape->n_each; /* those are for pipelines */
     return rc;
 }
 
@@ -353,6 +354,7 @@ static int set_aipp(struct aispipe_session *session, const struct aispipe_aipp *
     if (rc)
         return rc;
     infer_forget_outputs(session->infer);
+    session->infer->ready = false;
     return session->backend->set_aipp(session->model, aipp, error);
 }
 

@@ -261,16 +261,16 @@ static void open_shapes_take_room_for_outputs(void **state)
 
 /* ---------------------------------------------------------------- AIPP */
 
-/** As aclsim_relu, 1 image of 1 channel, 2 high and 4 wide, from grey images with dynamic AIPP. */
-static const char *model_with_aipp(void)
+/** As aclsim_relu, images of 1 channel, 2 high and 4 wide, from grey images with dynamic AIPP. */
+static const char *model_with_aipp(enum om_mode mode, const int64_t *dims, size_t n_gears, int64_t *gears)
 {
-    static const int64_t dims[] = {1, 1, 2, 4};
     struct om_file *om = NULL;
-    const char *name = aclsim_relu("grey", OM_STATIC, 4, dims, OM_NCHW, 0, 0, NULL);
+    const char *name = aclsim_relu("grey", mode, 4, dims, OM_NCHW, n_gears, n_gears ? 1 : 0, gears);
     if (om_read(name, &om, &error))
         fail_msg("%s", error.message);
     om->inputs[0].aipp = OM_AIPP_DYNAMIC;
-    om->inputs[0].aipp_bytes_most = (size_t)4 * 6;
+    om->inputs[0].aipp_bytes_most = (size_t)2 * 4 * 6;
+    aipp_defaults(&om->inputs[0].aipp_source, &om->inputs[0].aipp_image);
     if (om_write(name, om, &error))
         fail_msg("%s", error.message);
     om_free(om);
@@ -309,9 +309,45 @@ static void set_aipp(void)
 
 static void settings_of_aipp_come_later(void **state)
 {
+    static const int64_t dims[] = {1, 1, 2, 4};
     (void)state;
-    path = model_with_aipp();
+    path = model_with_aipp(OM_STATIC, dims, 0, NULL);
     in_process(set_aipp);
+}
+
+static void aipp_with_batches(void)
+{
+    unsigned char images[16] = {0, 10, 20, 30, 40, 50, 60, 70, 80};
+    struct aispipe_tensor *out;
+    struct aispipe_session *session = open_held(true);
+    const struct aispipe_shape two = {.mode = AISPIPE_SHAPE_BATCH, .batch = 2};
+    struct aispipe_feed feed = {.data = images, .size = sizeof images};
+    const struct aispipe_aipp aipp = {.input_format = aispipe_aipp_format("YUV400_U8"),
+                                      .src_image_size_w = 4,
+                                      .src_image_size_h = 2,
+                                      .var_reci_chn = {1, 1, 1, 1}};
+    DO(aispipe_session_set_shape(session, &two, &error));
+    for (int i = 0; i < 2; i++) /* a shape alone does not do, however often it is tried */
+        REFUSES(aispipe_session_infer(session, &feed, 1, NULL, &out, &error), AISPIPE_INVALID, "AIPP");
+    DO(aispipe_session_set_aipp(session, &aipp, &error));
+    DO(aispipe_session_infer(session, &feed, 1, NULL, &out, &error));
+    CHECK(((float *)aispipe_tensor_data(out))[8] == 80);
+    aispipe_tensor_release(out);
+    const struct aispipe_shape one = {.mode = AISPIPE_SHAPE_BATCH, .batch = 1};
+    DO(aispipe_session_set_shape(session, &one, &error));
+    feed.size = 8;
+    DO(aispipe_session_infer(session, &feed, 1, NULL, &out, &error));
+    CHECK(((float *)aispipe_tensor_data(out))[7] == 70);
+    aispipe_tensor_release(out);
+}
+
+static void settings_of_aipp_stay_with_other_gears(void **state)
+{
+    static const int64_t dims[] = {-1, 1, 2, 4};
+    static int64_t gears[] = {1, 2};
+    (void)state;
+    path = model_with_aipp(OM_DYNAMIC_BATCH, dims, 2, gears);
+    in_process(aipp_with_batches);
 }
 
 static void without_aipp(void)
@@ -333,9 +369,13 @@ static void a_model_without_aipp_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(device_tensors_are_not_copied),     cmocka_unit_test(a_tensor_needs_no_session),
-        cmocka_unit_test(the_runtime_starts_once),           cmocka_unit_test(gears_change_between_calls),
-        cmocka_unit_test(open_shapes_take_room_for_outputs), cmocka_unit_test(settings_of_aipp_come_later),
+        cmocka_unit_test(device_tensors_are_not_copied),
+        cmocka_unit_test(a_tensor_needs_no_session),
+        cmocka_unit_test(the_runtime_starts_once),
+        cmocka_unit_test(gears_change_between_calls),
+        cmocka_unit_test(open_shapes_take_room_for_outputs),
+        cmocka_unit_test(settings_of_aipp_come_later),
+        cmocka_unit_test(settings_of_aipp_stay_with_other_gears),
         cmocka_unit_test(a_model_without_aipp_says_so),
     };
     return cmocka_run_group_tests(tests, aclsim_setup, aclsim_teardown);

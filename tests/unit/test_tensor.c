@@ -51,9 +51,6 @@ static void what_is_no_tensor_is_refused(void **state)
     FAILS(aispipe_tensor_create(&desc, &tensor, &error), AISPIPE_INVALID, "dimension 1");
     desc.dims[0] = desc.dims[1] = INT64_MAX / 2;
     FAILS(aispipe_tensor_create(&desc, &tensor, &error), AISPIPE_INVALID, "overflows");
-    desc.rank = 1;
-    desc.dims[0] = INT64_MAX / 8;
-    FAILS(aispipe_tensor_create(&desc, &tensor, &error), AISPIPE_NO_MEMORY, "no memory");
     FAILS(aispipe_tensor_wrap(&floats, NULL, NULL, NULL, &tensor, &error), AISPIPE_INVALID, "needs memory");
 }
 
