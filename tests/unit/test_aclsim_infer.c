@@ -150,6 +150,71 @@ static void a_tensor_needs_no_session(void **state)
     assert_int_equal(count_of("aclFinalize"), 1);
 }
 
+/** z = x + y, all float32 of 4 elements. */
+static const char *model_of_two(void)
+{
+    static char text[32768];
+    struct ir ir = {.n = 0};
+    int x = ir_input(&ir, "x", "f32", "4");
+    int y = ir_input(&ir, "y", "f32", "4");
+    const char *numpy = "<data auto_broadcast=\"numpy\"/>";
+    ir_output(&ir, ir_op(&ir, "type=\"Add\" version=\"opset1\"", numpy, x, y, "f32", "4", "z"), "f32", "4");
+    FILE *file = fopen(ir_save(&ir, &dir, "two", NULL, 0), "re");
+    assert_non_null(file);
+    size_t length = file ? fread(text, 1, sizeof text, file) : 0;
+    if (file)
+        (void)fclose(file);
+    struct om_input inputs[2] = {{.name = "x", .dtype = AISPIPE_FLOAT32, .format = OM_ND, .rank = 1}};
+    inputs[0].dims[0] = inputs[0].low[0] = inputs[0].high[0] = 4;
+    inputs[1] = inputs[0];
+    inputs[1].name[0] = 'y';
+    struct om_output output = {.name = "z", .dtype = AISPIPE_DTYPE_UNDEFINED};
+    struct om_file om = {.soc_version = "Simulated",
+                         .name = "two",
+                         .mode = OM_STATIC,
+                         .n_inputs = 2,
+                         .n_outputs = 1,
+                         .inputs = inputs,
+                         .outputs = &output,
+                         .onnx_bytes = length,
+                         .onnx = text};
+    const char *name = temp_path(&dir, "two.om");
+    if (om_write(name, &om, &error))
+        fail_msg("%s", error.message);
+    return name;
+}
+
+/* One input on the device already, one on the host: only that one moves, and it does not touch the other. */
+static void feed_both_kinds(void)
+{
+    float values[4] = {1, 2, 3, 4};
+    float more[4] = {10, 10, 10, 10};
+    struct aispipe_session *session = open_held(false);
+    struct aispipe_feed feeds[2] = {{.data = values, .size = 16}, {.data = more, .size = 16}};
+    const struct aispipe_infer_options options = {.on_device = true};
+    struct aispipe_tensor *out;
+    struct aispipe_tensor *next;
+    DO(aispipe_session_infer(session, feeds, 2, &options, &out, &error));
+    for (int i = 0; i < 100; i++) { /* x goes round, y is an array each time */
+        feeds[0] = (struct aispipe_feed){.tensor = out};
+        DO(aispipe_session_infer(session, feeds, 2, &options, &next, &error));
+        aispipe_tensor_release(out);
+        out = next;
+    }
+    DO(aispipe_tensor_to_host(out, &next, &error));
+    CHECK(((float *)aispipe_tensor_data(next))[3] == 1014);
+    aispipe_tensor_release(next);
+    aispipe_tensor_release(out);
+}
+
+static void arrays_and_device_tensors_mix(void **state)
+{
+    (void)state;
+    path = model_of_two();
+    in_process(feed_both_kinds);
+    assert_int_equal(count_of("aclrtMemcpy"), 2 + 100 + 1);
+}
+
 /* ---------------------------------------------------------------- sessions that come and go */
 
 static void come_and_go(void)
@@ -370,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(device_tensors_are_not_copied),
+        cmocka_unit_test(arrays_and_device_tensors_mix),
         cmocka_unit_test(a_tensor_needs_no_session),
         cmocka_unit_test(the_runtime_starts_once),
         cmocka_unit_test(gears_change_between_calls),
