@@ -92,6 +92,7 @@ void aispipe_finalize(void)
         open_sessions_release(session);
     }
     places_close();
+    (void)aispipe_finish(NULL); /* refused while sessions that are not held go on */
 }
 
 static void finalize_at_exit(void)

@@ -182,8 +182,8 @@ struct aispipe_session_options {
     const char *acl_json;
     /** The settings of dynamic AIPP come later, by aispipe_session_set_aipp (infer.h). */
     bool aipp_later;
-    /** The device and its runtime stay started when the session is closed, so that sessions may come and go,
-     * until aispipe_finalize (infer.h) or the end of the process, which closes this session, too. */
+    /** For programs in which sessions come and go: the device stays open when the session is closed, until
+     * aispipe_finalize (infer.h) or the end of the process, which shuts down this session, too. */
     bool hold;
     struct aispipe_log log;
 };

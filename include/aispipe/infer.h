@@ -90,7 +90,7 @@ AISPIPE_API void aispipe_session_shutdown(struct aispipe_session *session);
 
 /**
  * Shuts down every session that was opened with `hold`, frees the memory of all device tensors (they say
- * AISPIPE_CLOSED from then on) and lets go of devices and of their runtimes. Called again, or with nothing to
+ * AISPIPE_CLOSED from then on), lets go of devices and calls aispipe_finish. Called again, or with nothing to
  * do, it does nothing. Runs by itself at exit. Whether a runtime can be started again afterwards is its
  * business.
  */

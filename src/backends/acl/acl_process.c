@@ -9,6 +9,7 @@
  * alone, so the last one that is closed does not finalise: acl_finish does, or the end of the process.
  */
 #include "acl_internal.h"
+#include "fork.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -17,7 +18,9 @@
 #include <string.h>
 
 static struct {
+    pthread_once_t once;
     pthread_mutex_t mutex;
+    bool inherited; /* the runtime was started by a parent that has forked */
     unsigned users;
     unsigned device_users[ACL_MAX_DEVICE + 1];
     bool started;           /* and not finalised yet */
@@ -25,7 +28,7 @@ static struct {
     struct acl_library acl; /* to finalise with */
     bool ours; /* aclInit was called here; otherwise the program around us did, and finalises it itself */
     char acl_json[PATH_MAX]; /* what aclInit was given here; "": nothing */
-} process = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} process = {.once = PTHREAD_ONCE_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* aclInit hears of the file once: who comes later gets what is there. */
 static int check_same_file(const char *wanted, struct aispipe_error *error)
@@ -54,6 +57,21 @@ static void remember(const struct acl_device *device, bool ours)
     process.acl = device->acl;
     process.started = true;
     process.ours = ours;
+}
+
+/* The runtime does not survive fork, nor can it be started a second time; and whoever held the mutex then is
+ * not here to unlock it. */
+static void note_in_child(void)
+{
+    pthread_mutex_init(&process.mutex, NULL);
+    process.inherited |= process.started;
+    process.started = false;
+    process.users = 0;
+}
+
+static void watch(void)
+{
+    fork_watch(note_in_child);
 }
 
 static void finish_at_exit(void)
@@ -100,6 +118,12 @@ static int initialise(struct acl_device *device, struct aispipe_error *error)
 
 static int start(struct acl_device *device, struct aispipe_error *error)
 {
+    if (process.inherited)
+        return aispipe_fail(
+            error, AISPIPE_DEVICE,
+            "the device runtime was started before fork and cannot be used in the child; start "
+            "the process anew (spawn), or open the first session after fork");
+    (void)pthread_once(&process.once, watch);
     return process.started ? check_same_file(device->acl_json, error) : initialise(device, error);
 }
 
