@@ -243,6 +243,31 @@ static void the_runtime_starts_once(void **state)
     assert_int_equal(count_of("aclmdlUnload"), 5);
 }
 
+static void fork_once(void)
+{
+    int status = 0;
+    struct aispipe_session *session = open_held(false);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (!child) {
+        const struct aispipe_session_options options = {.device_id = 0};
+        aispipe_session_close(session);
+        aispipe_finalize();
+        REFUSES(aispipe_session_open(path, &options, &session, &error), AISPIPE_DEVICE, "before fork");
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void a_child_of_fork_is_told(void **state)
+{
+    (void)state;
+    path = simple_model();
+    in_process(fork_once);
+    assert_int_equal(count_of("aclInit"), 1);
+    assert_int_equal(count_of("aclFinalize"), 1);
+}
+
 /* ---------------------------------------------------------------- gears */
 
 static void change_gears(void)
@@ -438,6 +463,7 @@ int main(void)
         cmocka_unit_test(arrays_and_device_tensors_mix),
         cmocka_unit_test(a_tensor_needs_no_session),
         cmocka_unit_test(the_runtime_starts_once),
+        cmocka_unit_test(a_child_of_fork_is_told),
         cmocka_unit_test(gears_change_between_calls),
         cmocka_unit_test(open_shapes_take_room_for_outputs),
         cmocka_unit_test(settings_of_aipp_come_later),
