@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than there are. */
+#define MOST_BACKENDS 16
+
 static struct {
     pthread_once_t once;
     pthread_mutex_t mutex;
-    struct aispipe_session *first; /* the one opened last */
-    bool at_exit;
+    struct aispipe_session *first;                        /* the one opened last */
+    const struct aispipe_backend *at_exit[MOST_BACKENDS]; /* whose first session has registered the handler */
 } sessions = {.once = PTHREAD_ONCE_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* The parent's sessions are not the child's to close. */
@@ -104,10 +107,15 @@ static void finalize_at_exit(void)
     aispipe_finalize();
 }
 
-void open_sessions_close_at_exit(void)
+/* The handlers run backwards, and a second time does no harm: once for each backend, so that ours comes
+ * before those of the libraries that its first session has loaded. */
+void open_sessions_close_at_exit(const struct aispipe_backend *backend)
 {
+    unsigned i = 0;
     pthread_mutex_lock(&sessions.mutex);
-    if (!sessions.at_exit)
-        sessions.at_exit = atexit(finalize_at_exit) == 0;
+    while (i < MOST_BACKENDS && sessions.at_exit[i] && sessions.at_exit[i] != backend)
+        i++;
+    if (i < MOST_BACKENDS && !sessions.at_exit[i] && atexit(finalize_at_exit) == 0)
+        sessions.at_exit[i] = backend;
     pthread_mutex_unlock(&sessions.mutex);
 }

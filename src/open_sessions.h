@@ -21,8 +21,8 @@ void open_sessions_release(struct aispipe_session *session);
 int open_sessions_backend(const char *name, int device_id, const struct aispipe_backend **backend,
                           struct aispipe_error *error);
 
-/** From now on aispipe_finalize runs when the process ends. Call it after the backend's library was loaded:
- * its own handlers then run later. */
-void open_sessions_close_at_exit(void);
+/** From now on aispipe_finalize runs when the process ends. Call it after the backend's libraries were
+ * loaded: their own handlers then run later. */
+void open_sessions_close_at_exit(const struct aispipe_backend *backend);
 
 #endif

@@ -119,7 +119,7 @@ static int prepare_infer(struct aispipe_session *session, const struct aispipe_s
     if (!rc && options->hold && session->backend->memory_alloc)
         rc = place_get(session->backend, session->device_id, &place, error);
     if (!rc && options->hold)
-        open_sessions_close_at_exit();
+        open_sessions_close_at_exit(session->backend);
     return rc;
 }
 

@@ -228,6 +228,9 @@ static int check_place(const struct aispipe_tensor *tensor, const struct aispipe
     return 0;
 }
 
+/* Stands for devices that were opened for a tensor, before any model was loaded there. */
+static const struct aispipe_backend no_session = {.name = "tensors"};
+
 int aispipe_tensor_to_device(struct aispipe_tensor *tensor, const char *name, int device_id,
                              struct aispipe_tensor **moved, struct aispipe_error *error)
 {
@@ -251,7 +254,7 @@ int aispipe_tensor_to_device(struct aispipe_tensor *tensor, const char *name, in
     rc = place_get(backend, device_id, &place, error);
     if (rc)
         return rc;
-    open_sessions_close_at_exit();
+    open_sessions_close_at_exit(&no_session);
     return copy_to_place(tensor, place, moved, error);
 }
 
