@@ -62,11 +62,16 @@ static unsigned long count_of(const char *call)
 
 static const char *path;
 
+/* The handle that a program may leave to the end of the process; here so that it can still be reached then.
+ */
+static struct aispipe_session *volatile left;
+
 static struct aispipe_session *open_held(bool later)
 {
     const struct aispipe_session_options options = {.hold = true, .shape_later = later, .aipp_later = true};
     struct aispipe_session *session = NULL;
     DO(aispipe_session_open(path, &options, &session, &error));
+    left = session;
     return session;
 }
 

@@ -138,10 +138,12 @@ static void device_tensors_go_round(void **state)
     assert_int_equal(((unsigned char *)aispipe_tensor_data(host))[0], 0xfe); /* 11 complements */
     aispipe_tensor_release(host);
     aispipe_tensor_release(out[0]);
+    aispipe_tensor_release(out[1]);
     WELL(aispipe_session_infer(session, feeds, 2, NULL, out, &error)); /* and back to host memory */
     assert_int_equal(((unsigned char *)aispipe_tensor_data(out[0]))[0], 0xfe);
     aispipe_transfers_record(false);
     aispipe_tensor_release(out[0]);
+    aispipe_tensor_release(out[1]);
     aispipe_session_close(session);
 }
 
@@ -298,6 +300,9 @@ static void a_shutdown_waits_and_refuses(void **state)
     aispipe_session_close(crowd.session);
 }
 
+/* A handle that a program never closes; here so that it can still be reached at the end. */
+static struct aispipe_session *volatile left;
+
 static void held_sessions_end_with_the_runtime(void **state)
 {
     unsigned char a[16] = {0};
@@ -317,7 +322,7 @@ static void held_sessions_end_with_the_runtime(void **state)
     aispipe_session_close(other);
     held = open_model(model_sim("held", ""), &options); /* a program may start again */
     aispipe_session_close(held);
-    (void)open_model(model_sim("held", ""), &options); /* for the end of the process to close */
+    left = open_model(model_sim("held", ""), &options); /* for the end of the process to shut down */
 }
 
 static int in_child(struct aispipe_session *session, struct aispipe_tensor *tensor)
