@@ -68,7 +68,9 @@ static int run(struct options *options, struct console *console, int argc, char 
     if (ascend.ended)
         return ascend.status;
     raise_descriptor_limit();
-    return ascend_finish(options, console, run_command(options, console, argc, argv));
+    /* What the runtime dumps is complete when it has been finalised. */
+    int status = finish_engines(console, run_command(options, console, argc, argv));
+    return ascend_finish(options, console, status);
 }
 
 static int act(struct options *options, struct console *console, int argc, char *const *argv)
@@ -101,7 +103,7 @@ int main(int argc, char **argv)
         console_error(&console, error.message);
         return EXIT_REFUSED;
     }
-    int status = finish_engines(&console, act(&options, &console, argc, argv));
+    int status = act(&options, &console, argc, argv);
     options_free(&options);
     return finish_stdout(&console, status);
 }

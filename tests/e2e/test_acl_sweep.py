@@ -221,6 +221,8 @@ class Sweep:
         env = device.environment(fault, **self.kind.settings)
         output = ["--output", place / "out", "--output_dirname", "r"]
         run = harness.aispipe(*self.arguments, *output, status=None, env=env, cwd=place)
+        # What the runtime itself dumps is named after the time, and is not ours to keep whole.
+        shutil.rmtree(place / "out" / "dump", ignore_errors=True)
         results = tree(place / "out") if (place / "out").exists() else {}
         left = temporaries(place)
         calls = device.calls() if device.counts.exists() else {}
