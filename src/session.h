@@ -17,13 +17,4 @@ struct aispipe_session {
     bool dump;
 };
 
-/**
- * Whether the model takes shapes as `shape` says: of its mode, with its number of output sizes. `shape->dims`
- * are not looked at, so that a model that can take none of many shapes is refused once.
- * @return 0; otherwise AISPIPE_INVALID or AISPIPE_UNSUPPORTED, and a sentence that names no option of the
- * shape.
- */
-int session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
-                        struct aispipe_error *error);
-
 #endif

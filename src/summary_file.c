@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The summary as a file, streamed: neither the list of samples nor that of executions is ever in memory. */
-#include "summary.h"
+#include "aispipe/summary.h"
 
 #include "json_writer.h"
 #include "layout.h"
@@ -113,8 +113,9 @@ static void write_paths(struct json_writer *json, const char *key, size_t n, uin
     json_close(json, ']');
 }
 
-static void write_filesinfo(struct json_writer *json, const struct summary *summary,
-                            const struct aispipe_pipeline *pipeline, const struct summary_files *files)
+static void write_filesinfo(struct json_writer *json, const struct aispipe_summary *summary,
+                            const struct aispipe_pipeline *pipeline,
+                            const struct aispipe_summary_files *files)
 {
     json_key(json, "filesinfo");
     json_open(json, '{');
@@ -170,7 +171,7 @@ static void write_stage(struct json_writer *json, const struct aispipe_stage_sta
     json_close(json, '}');
 }
 
-static void write_pipeline(struct json_writer *json, const struct summary *summary)
+static void write_pipeline(struct json_writer *json, const struct aispipe_summary *summary)
 {
     const struct aispipe_run_stats *run = &summary->run;
     json_key(json, "pipeline");
@@ -203,7 +204,7 @@ static void write_pipeline(struct json_writer *json, const struct summary *summa
     json_close(json, '}');
 }
 
-static void write_energy(struct json_writer *json, const struct summary_energy *energy)
+static void write_energy(struct json_writer *json, const struct aispipe_summary_energy *energy)
 {
     json_key(json, "energy_consumption");
     json_open(json, '{');
@@ -227,13 +228,13 @@ static void write_energy(struct json_writer *json, const struct summary_energy *
 
 /* ------------------------------------------------------------------ the file */
 
-static int write_members(struct json_writer *json, const struct summary *summary,
-                         const struct aispipe_pipeline *pipeline, const struct summary_files *files, int argc,
-                         char *const *argv, struct aispipe_error *error)
+static int write_members(struct json_writer *json, const struct aispipe_summary *summary,
+                         const struct aispipe_pipeline *pipeline, const struct aispipe_summary_files *files,
+                         int argc, char *const *argv, struct aispipe_error *error)
 {
     json_open(json, '{');
     json_key(json, "schema");
-    json_string(json, SUMMARY_SCHEMA);
+    json_string(json, AISPIPE_SUMMARY_SCHEMA);
     json_key(json, "pid");
     json_uint(json, (uint64_t)getpid());
     write_args(json, argc, argv);
@@ -264,9 +265,9 @@ static int cannot(const char *what, const char *path, int reason, struct aispipe
                         strerror(reason), remedy);
 }
 
-int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
-                  const struct summary_files *files, int argc, char *const *argv, const char *path,
-                  const char *temporary, struct aispipe_error *error)
+int aispipe_summary_write(const struct aispipe_summary *summary, const struct aispipe_pipeline *pipeline,
+                          const struct aispipe_summary_files *files, int argc, char *const *argv,
+                          const char *path, const char *temporary, struct aispipe_error *error)
 {
     int fd;
     do
