@@ -289,14 +289,16 @@ struct aispipe_sink {
      * whole batch. `actual` describes them all where their shapes became known with the execution only; NULL:
      * they are as the model describes them. The memory is borrowed for the length of the call. A NULL
      * function: results are dropped.
-     * AISPIPE_SINK_KEEPS instead of 0: the sink keeps the batch's memory, `outputs` and `actual` included,
-     * until it calls aispipe_pipeline_give_back; nothing is loaded into it before.
+     * AISPIPE_SINK_KEEPS instead of 0, where `keeps` is set: the sink keeps the batch's memory, `outputs` and
+     * `actual` included, until it calls aispipe_pipeline_give_back; nothing is loaded into it before.
      */
     int (*store)(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
                  const struct aispipe_tensor_desc *actual, struct aispipe_error *error);
     /** Optional: nothing more will be stored. Called once, by the last save thread, after the run's error, if
-     * it has one, is known (aispipe_pipeline_error). */
+     * it has one, is known (aispipe_pipeline_error); not where aispipe_pipeline_start
+     * has failed. */
     void (*end)(void *context);
+    bool keeps; /**< `store` may return AISPIPE_SINK_KEEPS */
 };
 
 /** See aispipe_sink.store. */

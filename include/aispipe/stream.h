@@ -64,9 +64,8 @@ struct aispipe_stream_item {
     void *tag; /**< yours; comes back with the result */
     /**
      * NULL: the data is copied during the call. Otherwise it is borrowed until this is called, once, with
-     * `tag`, by a load thread or, where the item is given up, by a thread that is in finish, cancel or close,
-     * or has failed. Short, and without calls to the stream. Not called when push fails: the data is yours
-     * then.
+     * `tag`: by a load thread, or in close where the item was given up. Short, and without calls to the
+     * stream. Not called when push does not return 0: the data is yours then.
      */
     void (*release)(void *tag);
 };
@@ -79,7 +78,6 @@ struct aispipe_stream_result {
     void *const *outputs; /**< host memory of each, 64-byte aligned unless the engine has its own */
     /** Shape, type and bytes of each, as they turned out. */
     const struct aispipe_tensor_desc *descs;
-    uint32_t slot; /**< the stream's own */
 };
 
 /**
@@ -103,7 +101,8 @@ AISPIPE_API int aispipe_stream_push(struct aispipe_stream *stream, const struct 
  */
 AISPIPE_API int aispipe_stream_pop(struct aispipe_stream *stream, struct aispipe_stream_result *result,
                                    uint64_t timeout_ns, struct aispipe_error *error);
-/** Ends the use of a result: its memory goes back to the stream. Any thread, any order, once. */
+/** Ends the use of a result: its memory goes back to the stream. Any thread, any order, once. Results that are held
+ * take slots; where all are held, pop waits in vain. */
 AISPIPE_API void aispipe_stream_give_back(struct aispipe_stream *stream,
                                           struct aispipe_stream_result *result);
 /**
