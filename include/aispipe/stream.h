@@ -101,8 +101,8 @@ AISPIPE_API int aispipe_stream_push(struct aispipe_stream *stream, const struct 
  */
 AISPIPE_API int aispipe_stream_pop(struct aispipe_stream *stream, struct aispipe_stream_result *result,
                                    uint64_t timeout_ns, struct aispipe_error *error);
-/** Ends the use of a result: its memory goes back to the stream. Any thread, any order, once. Results that are held
- * take slots; where all are held, pop waits in vain. */
+/** Ends the use of a result: its memory goes back to the stream. Any thread, any order, once. Results that
+ * are held take slots; where all are held, pop waits in vain. */
 AISPIPE_API void aispipe_stream_give_back(struct aispipe_stream *stream,
                                           struct aispipe_stream_result *result);
 /**
