@@ -100,6 +100,19 @@ static int write_executions(struct json_writer *json, const struct aispipe_pipel
 
 /* ------------------------------------------------------------------ files and arguments */
 
+/* Where the caller gives no paths of its own. */
+static size_t dataset_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct aispipe_summary_files *files = context;
+    return aispipe_dataset_path(files->dataset, index, sample, path, capacity);
+}
+
+static size_t sink_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct aispipe_summary_files *files = context;
+    return aispipe_file_sink_path(files->sink, sample, index, path, capacity);
+}
+
 static void write_paths(struct json_writer *json, const char *key, size_t n, uint64_t sample, void *context,
                         size_t (*name)(void *, uint64_t, size_t, char *, size_t))
 {
@@ -127,8 +140,10 @@ static void write_filesinfo(struct json_writer *json, const struct aispipe_summa
         snprintf(number, sizeof number, "%" PRIu64, whole);
         json_key(json, number);
         json_open(json, '{');
-        write_paths(json, "infiles", files->inputs, whole, files->context, files->input);
-        write_paths(json, "outfiles", files->outputs, whole, files->context, files->output);
+        write_paths(json, "infiles", files->inputs, whole, files->input ? files->context : (void *)files,
+                    files->input ? files->input : dataset_path);
+        write_paths(json, "outfiles", files->outputs, whole, files->output ? files->context : (void *)files,
+                    files->output ? files->output : sink_path);
         json_close(json, '}');
     }
     json_close(json, '}');
@@ -269,6 +284,11 @@ int aispipe_summary_write(const struct aispipe_summary *summary, const struct ai
                           const struct aispipe_summary_files *files, int argc, char *const *argv,
                           const char *path, const char *temporary, struct aispipe_error *error)
 {
+    char beside[PATH_MAX + 8];
+    if (!temporary && snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
+        return cannot("create", path, ENAMETOOLONG, error);
+    if (!temporary)
+        temporary = beside;
     int fd;
     do
         fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);

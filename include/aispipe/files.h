@@ -190,6 +190,9 @@ AISPIPE_API struct aispipe_sink aispipe_file_sink_view(struct aispipe_file_sink 
 /** "<stem>_<output>.<ext>": the file a sample's output is written to, relative to the directory. */
 AISPIPE_API size_t aispipe_file_sink_name(const struct aispipe_file_sink *sink, uint64_t sample,
                                           size_t output, char *name, size_t capacity);
+/** The same with the directory in front. Returns its length as snprintf does. */
+AISPIPE_API size_t aispipe_file_sink_path(const struct aispipe_file_sink *sink, uint64_t sample,
+                                          size_t output, char *path, size_t capacity);
 /**
  * For a sudden end: from now on store() fails before it creates a file, and what is half-written is removed.
  * A thread that was about to create its file at this moment may still do so: call it again a little later.

@@ -154,12 +154,11 @@ struct aispipe_source job_source(const struct job *job)
     return job->files ? aispipe_file_source_view(job->files) : aispipe_made_up_source_view(job->made_up);
 }
 
-static size_t sample_stem(void *context, uint64_t sample, char *stem, size_t capacity)
+static size_t made_up_stem(void *context, uint64_t sample, char *stem, size_t capacity)
 {
-    const struct job *job = context;
-    if (!job->dataset)
-        return (size_t)snprintf(stem, capacity, "%s", AISPIPE_MADE_UP_SAMPLE_NAME);
-    return aispipe_dataset_stem(job->dataset, sample, stem, capacity);
+    (void)context;
+    (void)sample;
+    return (size_t)snprintf(stem, capacity, "%s", AISPIPE_MADE_UP_SAMPLE_NAME);
 }
 
 int job_open_sink(struct job *job, struct aispipe_error *error)
@@ -172,8 +171,8 @@ int job_open_sink(struct job *job, struct aispipe_error *error)
         .compress = o->compress,
         .samples_per_batch = job_source(job).samples_per_batch,
         .batch_axis = (unsigned)o->output_batchsize_axis,
-        .stem = sample_stem,
-        .stem_context = job,
+        .stem = job->dataset ? NULL : made_up_stem,
+        .dataset = job->dataset,
     };
     log_line(&job->log, AISPIPE_LOG_INFO, "output path:%s", job->directory.path);
     return aispipe_file_sink_open(&sink, aispipe_session_model(job->session), &job->sink, error);
@@ -277,21 +276,6 @@ int job_wait(struct job *job, uint64_t timeout_ns, struct aispipe_error *error)
 
 /* ------------------------------------------------------------------ summary */
 
-static size_t input_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
-{
-    const struct job *job = context;
-    return aispipe_dataset_path(job->dataset, index, sample, path, capacity);
-}
-
-static size_t output_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
-{
-    const struct job *job = context;
-    size_t length = (size_t)snprintf(path, capacity, "%s/", job->directory.path);
-    if (length >= capacity)
-        return length;
-    return length + aispipe_file_sink_name(job->sink, sample, index, path + length, capacity - length);
-}
-
 int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_summary *summary,
                   struct aispipe_error *error)
 {
@@ -307,9 +291,8 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_s
         .inputs = job->dataset ? model->n_inputs : 0,
         .outputs = model->n_outputs,
         .first = job->share.first_sample,
-        .input = input_path,
-        .output = output_path,
-        .context = job,
+        .dataset = job->dataset,
+        .sink = job->sink,
     };
     return aispipe_summary_write(summary, job->pipeline, &files, argc, argv, job->directory.summary,
                          job->directory.summary_temporary, error);

@@ -492,3 +492,12 @@ size_t aispipe_file_sink_name(const struct aispipe_file_sink *sink, uint64_t sam
         (void)snprintf(name + length, capacity - length, "%s", own->suffix);
     return length + own->suffix_length;
 }
+
+size_t aispipe_file_sink_path(const struct aispipe_file_sink *sink, uint64_t sample, size_t output,
+                              char *path, size_t capacity)
+{
+    size_t length = (size_t)snprintf(path, capacity, "%s/", sink->directory);
+    if (length >= capacity)
+        return length;
+    return length + aispipe_file_sink_name(sink, sample, output, path + length, capacity - length);
+}
