@@ -200,7 +200,8 @@ static void the_end_is_seen_while_the_last_result_is_held(void **state)
         if (round % 2)
             aispipe_stream_finish(stream);
         assert_int_equal(pop_checked(stream, &result), 5);
-        aispipe_stream_finish(stream);
+        if (round % 2 == 0)
+            aispipe_stream_finish(stream);
         assert_int_equal(aispipe_stream_pop(stream, &none, FOREVER, NULL), AISPIPE_CLOSED);
         aispipe_stream_give_back(stream, &result);
         aispipe_stream_close(stream);
