@@ -58,7 +58,7 @@ static int check_output_sizes(const struct aispipe_session *session, const struc
 }
 
 int aispipe_session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
-                        struct aispipe_error *error)
+                                struct aispipe_error *error)
 {
     const struct aispipe_backend *backend = session->backend;
     if (!backend->set_shape)

@@ -29,8 +29,8 @@ AISPIPE_API int aispipe_acl_json_write_dump(const char *directory, const char *m
                                             size_t capacity, struct aispipe_error *error);
 
 /**
- * Writes a copy of `from`, a file that aispipe_acl_json_read accepts, to `<directory>/acl.json`: the same, but with
- * `directory` as the dump's dump_path.
+ * Writes a copy of `from`, a file that aispipe_acl_json_read accepts, to `<directory>/acl.json`: the same,
+ * but with `directory` as the dump's dump_path.
  */
 AISPIPE_API int aispipe_acl_json_redirect_dump(const char *from, const char *directory, char *path,
                                                size_t capacity, struct aispipe_error *error);

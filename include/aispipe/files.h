@@ -76,7 +76,8 @@ AISPIPE_API const struct aispipe_tensor_desc *aispipe_shape_plan_inputs(const st
 /** All different shapes, as aispipe_shape.each wants them; `n` as n_each. Valid as long as the plan. */
 AISPIPE_API const struct aispipe_tensor_desc *aispipe_shape_plan_each(const struct aispipe_shape_plan *plan,
                                                                       size_t *n);
-/** Mean of the first dimensions of input 0 over `count` samples (≥ 1) from `first` on; a scalar counts as 1. */
+/** Mean of the first dimensions of input 0 over `count` samples (≥ 1) from `first` on; a scalar counts as 1.
+ */
 AISPIPE_API double aispipe_shape_plan_mean_batch(const struct aispipe_shape_plan *plan, uint64_t first,
                                                  uint64_t count);
 AISPIPE_API uint64_t aispipe_shape_plan_samples(const struct aispipe_shape_plan *plan);

@@ -19,7 +19,8 @@ bool ascend_meant(const struct options *options)
     struct aispipe_error ignored; /* the session says it again */
     if (strcmp(options->backend, "auto") != 0)
         return strcmp(options->backend, "acl") == 0;
-    return aispipe_backend_find(NULL, options->model, &backend, &ignored) == 0 && strcmp(backend->name, "acl") == 0;
+    return aispipe_backend_find(NULL, options->model, &backend, &ignored) == 0 &&
+           strcmp(backend->name, "acl") == 0;
 }
 
 /* ------------------------------------------------------------------ below msprof */
@@ -117,8 +118,9 @@ static int no_dump(const char *acl_json, struct aispipe_error *error)
 }
 
 /* The dump itself is the runtime's work in either case; below msprof, it is the child that converts it. */
-static int use_read_file(struct options *options, const struct aispipe_acl_json *json, struct console *console,
-                         int argc, char *const *argv, struct ascend *ascend, struct aispipe_error *error)
+static int use_read_file(struct options *options, const struct aispipe_acl_json *json,
+                         struct console *console, int argc, char *const *argv, struct ascend *ascend,
+                         struct aispipe_error *error)
 {
     char *no_options[] = {NULL};
     if (options->dump_npy && !json->dump_path)
@@ -151,7 +153,8 @@ static int make_file(struct options *options, struct ascend *ascend, struct aisp
     if (!rc && options->profiler)
         rc = aispipe_acl_json_write_profiler(output, ascend->acl_json, sizeof ascend->acl_json, error);
     else if (!rc)
-        rc = aispipe_acl_json_write_dump(output, options->model, ascend->acl_json, sizeof ascend->acl_json, error);
+        rc = aispipe_acl_json_write_dump(output, options->model, ascend->acl_json, sizeof ascend->acl_json,
+                                         error);
     if (rc)
         return rc;
     leave_to_runtime(options, ascend->acl_json, options->profiler);

@@ -123,8 +123,8 @@ int job_plan_shapes(struct job *job, const struct aispipe_dataset *dataset, stru
     if (!dataset || !each_has_shape(o))
         return 0;
     shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
-    int rc =
-        aispipe_shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode, &job->shapes, error);
+    int rc = aispipe_shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode,
+                                     &job->shapes, error);
     if (rc)
         return rc;
     shape.each = aispipe_shape_plan_each(job->shapes, &shape.n_each);
@@ -139,14 +139,15 @@ int job_open_input(struct job *job, struct aispipe_error *error)
         /* The executions of one made-up sample are dealt out, so that every thread has some. */
         uint64_t batches = o->threads < o->loop ? o->threads : o->loop;
         return aispipe_made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
-                                   &job->made_up, error);
+                                           &job->made_up, error);
     }
     if (job->shapes) {
         job_describe(job);
-        return aispipe_file_source_open_shaped(job->dataset, model, job->shapes, &job->log, &job->files, error);
+        return aispipe_file_source_open_shaped(job->dataset, model, job->shapes, &job->log, &job->files,
+                                               error);
     }
-    return aispipe_file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files,
-                            error);
+    return aispipe_file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log,
+                                    &job->files, error);
 }
 
 struct aispipe_source job_source(const struct job *job)
@@ -295,7 +296,7 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_s
         .sink = job->sink,
     };
     return aispipe_summary_write(summary, job->pipeline, &files, argc, argv, job->directory.summary,
-                         job->directory.summary_temporary, error);
+                                 job->directory.summary_temporary, error);
 }
 
 /* ------------------------------------------------------------------ end */

@@ -32,17 +32,17 @@ struct job {
     /* Made by the steps. */
     struct aispipe_session *session;
     size_t output_sizes[AISPIPE_MAX_TENSORS]; /**< what --outputSize says */
-    const struct aispipe_dataset *dataset;            /**< the caller's; NULL: made-up data */
-    struct aispipe_shape_plan *shapes;                /**< of the samples, in the auto modes */
+    const struct aispipe_dataset *dataset;    /**< the caller's; NULL: made-up data */
+    struct aispipe_shape_plan *shapes;        /**< of the samples, in the auto modes */
     struct aispipe_file_source *files;
     struct aispipe_made_up_source *made_up;
     struct output_dir directory; /**< made by the caller, when something is to be saved */
     struct aispipe_file_sink *sink;
     struct aispipe_share share; /**< in use when shares > 0 */
     struct aispipe_pipeline *pipeline;
-    struct energy *energy;                      /**< NULL: not measured */
+    struct energy *energy;                              /**< NULL: not measured */
     const struct aispipe_summary_energy *energy_result; /**< owned by `energy` */
-    double start_time;                          /**< seconds since the epoch */
+    double start_time;                                  /**< seconds since the epoch */
     double end_time;
 };
 

@@ -133,7 +133,8 @@ static struct aispipe_shape_plan *make(const struct aispipe_model_desc *model, u
 }
 
 int aispipe_shape_plan_open(const struct aispipe_dataset *dataset, const struct aispipe_model_desc *model,
-                    enum aispipe_shape_mode mode, struct aispipe_shape_plan **plan, struct aispipe_error *error)
+                            enum aispipe_shape_mode mode, struct aispipe_shape_plan **plan,
+                            struct aispipe_error *error)
 {
     *plan = NULL;
     const struct file_plan files = {
@@ -168,7 +169,8 @@ void aispipe_shape_plan_close(struct aispipe_shape_plan *plan)
     free(plan);
 }
 
-const struct aispipe_tensor_desc *aispipe_shape_plan_inputs(const struct aispipe_shape_plan *plan, uint64_t sample)
+const struct aispipe_tensor_desc *aispipe_shape_plan_inputs(const struct aispipe_shape_plan *plan,
+                                                            uint64_t sample)
 {
     return plan->each + plan->of_sample[sample] * plan->n_inputs;
 }

@@ -26,7 +26,7 @@ EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))
 # What keeps no state, and is linked into the program and the library alike: src/meson.build, `base`. clock.h is a
 # header alone.
 BASE = {
-    "clock.h", "difference.h", "io/fd_io.h", "io/natural_order.h", "io/npy.h", "io/result_file.h", "json_writer.h",
+    "acl_home.h", "clock.h", "difference.h", "io/fd_io.h", "io/natural_order.h", "io/npy.h", "io/result_file.h", "json_writer.h",
     "log.h", "numbers.h", "process.h", "shape.h",
 }  # fmt: skip
 

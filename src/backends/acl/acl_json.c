@@ -135,7 +135,8 @@ static int fill_made(int fd, const void *context)
     return json_end(&json);
 }
 
-int aispipe_acl_json_write_profiler(const char *directory, char *path, size_t capacity, struct aispipe_error *error)
+int aispipe_acl_json_write_profiler(const char *directory, char *path, size_t capacity,
+                                    struct aispipe_error *error)
 {
     struct made made = {.write = write_profiler};
     int rc = make_results(directory, "profiler", made.results, error);
@@ -143,7 +144,7 @@ int aispipe_acl_json_write_profiler(const char *directory, char *path, size_t ca
 }
 
 int aispipe_acl_json_write_dump(const char *directory, const char *model, char *path, size_t capacity,
-                        struct aispipe_error *error)
+                                struct aispipe_error *error)
 {
     struct made made = {.write = write_dump, .model = model};
     int rc = make_results(directory, "dump", made.results, error);
@@ -382,8 +383,8 @@ static int take_root(const struct reader *reader, const cJSON *root)
     return rc ? rc : take_profiler(reader, profiler);
 }
 
-int aispipe_acl_json_read(const char *path, const char *model, const struct aispipe_log *log, struct aispipe_acl_json *json,
-                  struct aispipe_error *error)
+int aispipe_acl_json_read(const char *path, const char *model, const struct aispipe_log *log,
+                          struct aispipe_acl_json *json, struct aispipe_error *error)
 {
     *json = (struct aispipe_acl_json){0};
     const struct reader reader = {.path = path, .model = model, .log = log, .json = json, .error = error};
@@ -428,7 +429,7 @@ static char *redirected(const char *text, const char *dump_path)
 }
 
 int aispipe_acl_json_redirect_dump(const char *from, const char *directory, char *path, size_t capacity,
-                           struct aispipe_error *error)
+                                   struct aispipe_error *error)
 {
     const struct reader reader = {.path = from, .error = error};
     char text[AISPIPE_ACL_JSON_MAX_BYTES + 2];
