@@ -60,6 +60,13 @@ def flags(env, *options) -> list:
     return shlex.split(run(["pkg-config", *options, "aispipe"], env=env).stdout.decode())
 
 
+@pytest.fixture(scope="module")
+def programs(installed, tmp_path_factory) -> dict:
+    """The examples, compiled as their readers would."""
+    directory = tmp_path_factory.mktemp("programs")
+    return {source.stem: compile_example(source, installed, directory) for source in EXAMPLES}
+
+
 def compile_example(source: Path, env, directory: Path) -> Path:
     program = directory / source.stem
     sanitize = [f"-fsanitize={SANITIZER}"] if SANITIZED else []
@@ -85,10 +92,10 @@ def test_every_example_is_tested():
 
 
 @pytest.mark.parametrize("maker", [models.conv_net, models.sum_and_product], ids=lambda m: m.__name__)
-def test_the_stream_example_agrees_with_onnx_runtime(tmp_path, installed, onnx_model, maker):
+def test_the_stream_example_agrees_with_onnx_runtime(installed, programs, onnx_model, maker):
     case, path = onnx_model(maker)
     samples = random_samples(case, 300)
-    program = compile_example(ROOT / "examples" / "c" / "stream.c", installed, tmp_path)
+    program = programs["stream"]
     data = b"".join(array.tobytes() for arrays in samples for array in arrays)
     done = run([program, path], input=data, env=installed)
     assert b"300 results" in done.stderr
@@ -100,7 +107,7 @@ def test_the_stream_example_agrees_with_onnx_runtime(tmp_path, installed, onnx_m
     assert cut.returncode == 1 and b"the last sample has" in cut.stderr
 
 
-def test_the_files_example_agrees_with_onnx_runtime(tmp_path, installed, onnx_model):
+def test_the_files_example_agrees_with_onnx_runtime(tmp_path, installed, programs, onnx_model):
     case, path = onnx_model(models.sum_and_product)
     samples = random_samples(case, 12)
     for i, tensor in enumerate(case.inputs):
@@ -108,9 +115,8 @@ def test_the_files_example_agrees_with_onnx_runtime(tmp_path, installed, onnx_mo
         for n, arrays in enumerate(samples):
             np.save(tmp_path / tensor.name / f"s{n}.npy", arrays[i])
     (tmp_path / "out").mkdir()
-    program = compile_example(ROOT / "examples" / "c" / "files.c", installed, tmp_path)
     inputs = ",".join(str(tmp_path / t.name) for t in case.inputs)
-    done = run([program, path, inputs, tmp_path / "out"], env=installed)
+    done = run([programs["files"], path, inputs, tmp_path / "out"], env=installed)
     assert b"throughput 1000*batchsize.mean(" in done.stdout
     for n, outputs in enumerate(reference(case, path, samples)):
         for k, wanted in enumerate(outputs):
@@ -124,10 +130,9 @@ def test_the_files_example_agrees_with_onnx_runtime(tmp_path, installed, onnx_mo
     assert not [f for f in os.listdir(tmp_path / "out") if f.endswith(".tmp")]
 
 
-def test_a_missing_model_is_one_line(tmp_path, installed):
-    for example in EXAMPLES:
-        program = compile_example(example, installed, tmp_path)
-        arguments = ["no.onnx", "x", "y"] if example.stem == "files" else ["no.onnx"]
+def test_a_missing_model_is_one_line(installed, programs):
+    for name, program in programs.items():
+        arguments = ["no.onnx", "x", "y"] if name == "files" else ["no.onnx"]
         done = subprocess.run([program, *arguments], env=installed, capture_output=True, timeout=60, check=False)
         lines = [line for line in done.stderr.decode().splitlines() if "no.onnx" in line]
         assert done.returncode == 1 and len(lines) == 1, done
