@@ -35,13 +35,16 @@ struct aispipe_dataset;
  * name, natural order ("img2" before "img10"), case-insensitive, ties by bytes. Files given one by one keep
  * the order given. `limit` > 0 keeps the first `limit` samples. Fails, naming what was found and what is
  * wanted, on: a missing path, a mix of files and directories, a wrong number of directories, no usable file,
- * unequal counts, a number of files that the inputs do not divide, an unknown ending, two samples whose
- * results would have the same name (both files are named).
+ * unequal counts, a number of files that the inputs do not divide, an unknown ending.
  */
 AISPIPE_API int aispipe_dataset_open(const char *input, size_t n_inputs, uint64_t limit,
                                      struct aispipe_dataset **dataset, struct aispipe_error *error);
 /** NULL is allowed. */
 AISPIPE_API void aispipe_dataset_close(struct aispipe_dataset *dataset);
+/** Where results are saved: refuses two samples whose results would have the same name; both files are named.
+ */
+AISPIPE_API int aispipe_dataset_check_names(const struct aispipe_dataset *dataset,
+                                            struct aispipe_error *error);
 AISPIPE_API uint64_t aispipe_dataset_samples(const struct aispipe_dataset *dataset);
 AISPIPE_API size_t aispipe_dataset_inputs(const struct aispipe_dataset *dataset);
 /** The path as the user gave it, joined ("val/img1.npy"). Returns its length as snprintf does. */

@@ -189,7 +189,8 @@ int aispipe_dataset_check_names(const struct aispipe_dataset *dataset, struct ai
 
 /* ---------------------------------------------------------------- the plan */
 
-static int plan(struct aispipe_dataset *dataset, const char *input, uint64_t limit, struct aispipe_error *error)
+static int plan(struct aispipe_dataset *dataset, const char *input, uint64_t limit,
+                struct aispipe_error *error)
 {
     dataset->paths = strdup(input);
     if (!dataset->paths)
@@ -213,7 +214,7 @@ static int plan(struct aispipe_dataset *dataset, const char *input, uint64_t lim
 }
 
 int aispipe_dataset_open(const char *input, size_t n_inputs, uint64_t limit, struct aispipe_dataset **dataset,
-                 struct aispipe_error *error)
+                         struct aispipe_error *error)
 {
     *dataset = NULL;
     if (n_inputs == 0)
@@ -267,13 +268,15 @@ enum dataset_format dataset_format_of(const struct aispipe_dataset *dataset, siz
     return (enum dataset_format)(file_ref_ending(ref_of(dataset, input, sample)) & FILE_ENDING_FORMAT);
 }
 
-const char *dataset_file(const struct aispipe_dataset *dataset, size_t input, uint64_t sample, int *directory_fd)
+const char *dataset_file(const struct aispipe_dataset *dataset, size_t input, uint64_t sample,
+                         int *directory_fd)
 {
     *directory_fd = dataset->directories ? dataset->directories[input].fd : AT_FDCWD;
     return file_list_name(&dataset->files, ref_of(dataset, input, sample));
 }
 
-size_t aispipe_dataset_path(const struct aispipe_dataset *dataset, size_t input, uint64_t sample, char *path, size_t capacity)
+size_t aispipe_dataset_path(const struct aispipe_dataset *dataset, size_t input, uint64_t sample, char *path,
+                            size_t capacity)
 {
     const char *name = file_list_name(&dataset->files, ref_of(dataset, input, sample));
     if (!dataset->directories)
@@ -291,7 +294,8 @@ const char *dataset_label(struct file_label *label, const struct aispipe_dataset
     return file_label(label, path, length < sizeof path ? length : sizeof path - 1);
 }
 
-size_t aispipe_dataset_stem(const struct aispipe_dataset *dataset, uint64_t sample, char *stem, size_t capacity)
+size_t aispipe_dataset_stem(const struct aispipe_dataset *dataset, uint64_t sample, char *stem,
+                            size_t capacity)
 {
     size_t length;
     const char *text = file_list_stem(&dataset->files, ref_of(dataset, 0, sample), &length);

@@ -246,7 +246,8 @@ static void colliding_names_are_refused(void **state)
     make_file("e/one.npy");
     collides(PATHS("d/one.npy", "e/one.npy"), 1, "d/one.npy", "e/one.npy");
     collides(PATHS("d/one.npy", "d/one.npy"), 1, "'one_0'", "rename");
-    struct aispipe_dataset *dataset = planned(PATHS("d/one.npy", "e/one.npy"), 2, 0); /* only input 0 names results */
+    struct aispipe_dataset *dataset =
+        planned(PATHS("d/one.npy", "e/one.npy"), 2, 0); /* only input 0 names results */
     close_without_collision(dataset);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         make_file(others[i]);
