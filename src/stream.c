@@ -1,101 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A pipeline whose source is fed by push and whose sink is emptied by pop.
- *
- *     push ─> entries ─> [queue] ─> next, fill ═> slot ═> store ─> [done] ─> pop ═> give back ─> slot is free
- *       └──── [room] <───────────────┘
- *
- * An entry is what push leaves behind: pointers, or a copy, and the item's number. Load threads take entries
- * in order while they hold a slot, copy the data into it and put the entry back into the ring of free ones
- * (room), where push waits. What store() gets stays in the slot; its index goes through the ring `done` to
- * pop.
- *
- * In order: an item that is not popped yet holds a slot, or is older than all that wait for one. So the
- * numbers of those that are complete but not popped lie within `slots` after the next one that pop wants, and
- * a table of that many places, indexed by number modulo slots, keeps those that came too early.
- *
- * End: finish closes the queue. The load thread that takes the last entry says so (AISPIPE_SOURCE_LAST);
- * where the queue is empty already, finish also closes the ring of free slots, because a load thread may be
- * waiting there for memory that the user keeps. The run then ends as every run does, and the last save thread
- * closes `done`.
- */
-#include "aispipe/stream.h"
+/* A stream as a whole, and what comes out of it. stream.h explains how it works. */
+#include "stream.h"
 
 #include "clock.h"
 #include "pipeline.h"
-#include "ring.h"
-#include "session.h"
 #include "shape.h"
 #include "slot.h"
 
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_SLOT UINT32_MAX
-
-/* One pushed item, until it is in a slot. */
-struct entry {
-    uint64_t number;
-    void *tag;
-    void (*release)(void *tag);
-    const void **inputs;
-    size_t *sizes;
-    struct aispipe_tensor_desc *shapes; /* where the model's are open */
-    char *copy;                         /* room for all inputs; made when it is first needed */
-    bool borrowed;                      /* `release` is still to be called */
-};
-
-/* What a slot carries beside the batch. Written by the thread that has the slot. */
-struct cargo {
-    uint64_t number;
-    void *tag;
-    void *const *outputs;
-    const struct aispipe_tensor_desc *actual;
-};
-
-struct aispipe_stream {
-    const struct aispipe_model_desc *model;
-    struct aispipe_pipeline *pipeline;
-    bool in_order;
-    bool shaped;       /* every item brings its own shapes */
-    size_t copy_bytes; /* of an entry's copy */
-
-    struct entry *entries;
-    unsigned n_entries;
-    struct ring *queue; /* entries that load threads shall take */
-    struct ring *room;  /* free entries */
-    struct cargo *cargo;
-    unsigned slots;
-    struct ring *done; /* slots with results */
-    struct aispipe_tuning tuning;
-    _Atomic bool interrupted; /* no entry is taken any more */
-    _Atomic bool cancelled;
-
-    pthread_mutex_t push_mutex; /* numbers and `queue`'s only producer */
-    bool finished;
-    _Atomic uint64_t pushed; /* written under push_mutex */
-
-    pthread_mutex_t pop_mutex;
-    pthread_cond_t pop_turn;
-    bool popping;    /* in order: somebody waits at `done`, and will look at `early` next */
-    uint32_t *early; /* in order: slots by number modulo slots; NO_SLOT: not there yet */
-    uint64_t wanted; /* in order: number of the next result */
-    _Atomic uint64_t popped;
-};
-
 /* ------------------------------------------------------------------ waiting */
 
-static uint64_t deadline_of(uint64_t timeout_ns)
+uint64_t stream_deadline(uint64_t timeout_ns)
 {
     uint64_t now = clock_ns();
     return timeout_ns > UINT64_MAX / 2 - now ? 0 : now + timeout_ns;
 }
 
-/* How to wait at a ring outside of the pipeline: the same rule as for its stages (run_wake_batch in
- * worker.c). */
-static struct ring_wait wait_of(const struct aispipe_stream *stream, uint64_t deadline_ns)
+struct ring_wait stream_wait(const struct aispipe_stream *stream, uint64_t deadline_ns)
 {
     uint64_t popped = atomic_load_explicit(&stream->popped, memory_order_relaxed);
     uint64_t pushed = atomic_load_explicit(&stream->pushed, memory_order_relaxed);
@@ -107,95 +30,12 @@ static struct ring_wait wait_of(const struct aispipe_stream *stream, uint64_t de
     return wait;
 }
 
-/* Why nothing goes on: the run's error, or the end. */
-static int end_reason(struct aispipe_stream *stream, struct aispipe_error *error)
+int stream_end_reason(struct aispipe_stream *stream, struct aispipe_error *error)
 {
     int rc = 0;
     if (!atomic_load_explicit(&stream->cancelled, memory_order_acquire))
         rc = aispipe_pipeline_error(stream->pipeline, error);
     return rc ? rc : aispipe_fail(error, AISPIPE_CLOSED, "the stream is closed");
-}
-
-/* ------------------------------------------------------------------ source */
-
-/* State of one load thread: the entry between next and fill. */
-struct loader {
-    struct entry *entry;
-};
-
-static int loader_open(void *context, void **thread, struct aispipe_error *error)
-{
-    (void)context;
-    *thread = calloc(1, sizeof(struct loader));
-    return *thread ? 0 : aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a load thread");
-}
-
-static void loader_close(void *context, void *thread)
-{
-    (void)context;
-    free(thread);
-}
-
-static int stream_next(void *context, void *thread, uint64_t *batch, struct aispipe_error *error)
-{
-    struct aispipe_stream *stream = context;
-    struct loader *loader = thread;
-    (void)error;
-    uint32_t index;
-    if (!ring_try_pop(stream->queue, &index)) {
-        struct ring_wait wait = wait_of(stream, 0);
-        if (ring_pop(stream->queue, &index, &wait))
-            return AISPIPE_CLOSED;
-    }
-    /* seq_cst fence: pairs with the one in ring_close, which finish calls before it looks at the level.
-     * Either the queue is seen to be closed here, or finish sees that it is empty. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&stream->interrupted, memory_order_acquire))
-        return AISPIPE_CLOSED; /* the entry's data is released in close */
-    loader->entry = &stream->entries[index];
-    *batch = loader->entry->number;
-    return ring_is_closed(stream->queue) && !ring_level(stream->queue) ? AISPIPE_SOURCE_LAST : 0;
-}
-
-static int stream_shape(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
-                        struct aispipe_error *error)
-{
-    const struct aispipe_stream *stream = context;
-    const struct loader *loader = thread;
-    (void)batch;
-    (void)error;
-    memcpy(inputs, loader->entry->shapes, stream->model->n_inputs * sizeof *inputs);
-    return 0;
-}
-
-static int stream_fill(void *context, void *thread, uint64_t batch, void *const *inputs,
-                       struct aispipe_error *error)
-{
-    struct aispipe_stream *stream = context;
-    struct loader *loader = thread;
-    struct entry *entry = loader->entry;
-    (void)error;
-    for (size_t i = 0; i < stream->model->n_inputs; i++)
-        if (entry->sizes[i])
-            memcpy(inputs[i], entry->inputs[i], entry->sizes[i]);
-    struct cargo *cargo = &stream->cargo[pipeline_slot(stream->pipeline, inputs)];
-    cargo->number = batch;
-    cargo->tag = entry->tag;
-    if (entry->borrowed)
-        entry->release(entry->tag);
-    entry->borrowed = false;
-    (void)ring_try_push(stream->room, (uint32_t)(entry - stream->entries)); /* there is room for all */
-    return 0;
-}
-
-/* Any thread: nothing more is taken, and who waits to push or to take wakes. */
-static void stream_interrupt(void *context)
-{
-    struct aispipe_stream *stream = context;
-    /* release: who sees it after the queue was closed sees what the interrupting thread did. */
-    atomic_store_explicit(&stream->interrupted, true, memory_order_release);
-    ring_close(stream->queue);
-    ring_close(stream->room);
 }
 
 /* ------------------------------------------------------------------ sink */
@@ -268,16 +108,7 @@ static int open_entries(struct aispipe_stream *stream, struct aispipe_error *err
 static int open_pipeline(struct aispipe_stream *stream, struct aispipe_session *session,
                          const struct aispipe_pipeline_options *options, struct aispipe_error *error)
 {
-    const struct aispipe_source source = {
-        .context = stream,
-        .samples_per_batch = 1,
-        .thread_open = loader_open,
-        .thread_close = loader_close,
-        .fill = stream_fill,
-        .shape = stream->shaped ? stream_shape : NULL,
-        .next = stream_next,
-        .interrupt = stream_interrupt,
-    };
+    const struct aispipe_source source = stream_source(stream);
     const struct aispipe_sink sink = {
         .context = stream, .store = stream_store, .end = stream_end, .keeps = true};
     return aispipe_pipeline_create(session, options, &source, &sink, &stream->pipeline, error);
@@ -336,127 +167,7 @@ int aispipe_stream_open(struct aispipe_session *session, const struct aispipe_st
     return 0;
 }
 
-/* ------------------------------------------------------------------ push */
-
-/* Checks the item, and copies its shapes and sizes into the entry. */
-static int check_item(const struct aispipe_stream *stream, const struct aispipe_stream_item *item,
-                      struct aispipe_tensor_desc *shapes, struct aispipe_error *error)
-{
-    const struct aispipe_model_desc *model = stream->model;
-    if (stream->shaped && !item->shapes)
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "the session's shape comes with each item, and this one has none; set `shapes`");
-    if (!stream->shaped && item->shapes)
-        return aispipe_fail(error, AISPIPE_INVALID,
-                            "the item has shapes, but the session's are fixed; set `each` in its shape, or "
-                            "leave `shapes` NULL");
-    if (stream->shaped) {
-        memcpy(shapes, item->shapes, model->n_inputs * sizeof *shapes);
-        int rc = shape_check_each(AISPIPE_SHAPE_SHAPE, model, shapes, error);
-        if (rc)
-            return rc;
-    }
-    for (size_t i = 0; i < model->n_inputs; i++) {
-        size_t wanted = stream->shaped ? shapes[i].size : model->inputs[i].size;
-        if (wanted > model->inputs[i].size)
-            return aispipe_fail(
-                error, AISPIPE_INVALID,
-                "input '%s' takes at most %zu bytes, as the session's shapes say, but the item's "
-                "shape has %zu",
-                model->inputs[i].name, model->inputs[i].size, wanted);
-        if (item->sizes[i] != wanted)
-            return aispipe_fail(error, AISPIPE_INVALID, "input '%s' takes %zu bytes, but the item has %zu",
-                                model->inputs[i].name, wanted, item->sizes[i]);
-    }
-    return 0;
-}
-
-static int fill_entry(const struct aispipe_stream *stream, struct entry *entry,
-                      const struct aispipe_stream_item *item, struct aispipe_error *error)
-{
-    size_t n = stream->model->n_inputs;
-    entry->tag = item->tag;
-    entry->release = item->release;
-    memcpy(entry->sizes, item->sizes, n * sizeof *entry->sizes);
-    if (item->release) {
-        memcpy(entry->inputs, item->inputs, n * sizeof *entry->inputs);
-        return 0;
-    }
-    if (!entry->copy)
-        entry->copy = aligned_alloc(SLOT_ALIGNMENT, stream->copy_bytes);
-    if (!entry->copy)
-        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a copy of %zu bytes of an item",
-                            stream->copy_bytes);
-    char *at = entry->copy;
-    for (size_t i = 0; i < n; i++) {
-        if (item->sizes[i])
-            memcpy(at, item->inputs[i], item->sizes[i]);
-        entry->inputs[i] = at;
-        at += slot_room(&stream->model->inputs[i]);
-    }
-    return 0;
-}
-
-/* An entry to fill; waits for one that long. */
-static int take_room(struct aispipe_stream *stream, uint64_t timeout_ns, uint32_t *index,
-                     struct aispipe_error *error)
-{
-    if (atomic_load_explicit(&stream->interrupted, memory_order_acquire))
-        return end_reason(stream, error);
-    if (ring_try_pop(stream->room, index))
-        return 0;
-    struct ring_wait wait = wait_of(stream, deadline_of(timeout_ns));
-    int rc = timeout_ns ? ring_pop(stream->room, index, &wait) : AISPIPE_TIMEOUT;
-    if (rc == AISPIPE_TIMEOUT)
-        return aispipe_fail(error, rc, "no room: %u items wait; pop results and give them back",
-                            stream->n_entries);
-    return rc ? end_reason(stream, error) : 0;
-}
-
-/* Hands the entry to the load threads; false after finish. */
-static bool enqueue(struct aispipe_stream *stream, uint32_t index)
-{
-    struct entry *entry = &stream->entries[index];
-    pthread_mutex_lock(&stream->push_mutex);
-    bool open = !stream->finished;
-    if (open) {
-        entry->number = atomic_load_explicit(&stream->pushed, memory_order_relaxed);
-        entry->borrowed = entry->release != NULL;
-        atomic_store_explicit(&stream->pushed, entry->number + 1, memory_order_relaxed);
-        (void)ring_try_push(stream->queue, index); /* there is room for all */
-    }
-    pthread_mutex_unlock(&stream->push_mutex);
-    return open;
-}
-
-int aispipe_stream_push(struct aispipe_stream *stream, const struct aispipe_stream_item *item,
-                        uint64_t timeout_ns, struct aispipe_error *error)
-{
-    uint32_t index;
-    int rc = take_room(stream, timeout_ns, &index, error);
-    if (rc)
-        return rc;
-    struct entry *entry = &stream->entries[index];
-    rc = check_item(stream, item, entry->shapes, error);
-    if (!rc)
-        rc = fill_entry(stream, entry, item, error);
-    if (!rc && !enqueue(stream, index))
-        rc = aispipe_fail(error, AISPIPE_CLOSED, "the stream's input is finished");
-    if (rc)
-        (void)ring_try_push(stream->room, index);
-    return rc;
-}
-
-void aispipe_stream_finish(struct aispipe_stream *stream)
-{
-    pthread_mutex_lock(&stream->push_mutex);
-    stream->finished = true;
-    ring_close(stream->queue);
-    pthread_mutex_unlock(&stream->push_mutex);
-    ring_close(stream->room); /* who waits there need not */
-    if (!ring_level(stream->queue))
-        pipeline_close_source(stream->pipeline);
-}
+/* ------------------------------------------------------------------ pop */
 
 void aispipe_stream_cancel(struct aispipe_stream *stream)
 {
@@ -465,8 +176,6 @@ void aispipe_stream_cancel(struct aispipe_stream *stream)
     aispipe_pipeline_stop(stream->pipeline, 0);
     ring_close(stream->done);
 }
-
-/* ------------------------------------------------------------------ pop */
 
 /* In order, with pop_mutex: the slot that is wanted, if it is there. */
 static bool take_early(struct aispipe_stream *stream, uint32_t *slot)
@@ -504,7 +213,7 @@ static int pop_in_order(struct aispipe_stream *stream, uint32_t *slot, uint64_t 
     while (!rc && !take_early(stream, slot)) {
         uint32_t index;
         if (!ring_try_pop(stream->done, &index)) {
-            struct ring_wait wait = wait_of(stream, deadline_ns);
+            struct ring_wait wait = stream_wait(stream, deadline_ns);
             stream->popping = true;
             pthread_mutex_unlock(&stream->pop_mutex);
             rc = ring_pop(stream->done, &index, &wait);
@@ -528,7 +237,7 @@ static int take_result(struct aispipe_stream *stream, uint32_t *slot, uint64_t d
     }
     if (ring_try_pop(stream->done, slot))
         return 0;
-    struct ring_wait wait = wait_of(stream, deadline_ns);
+    struct ring_wait wait = stream_wait(stream, deadline_ns);
     return ring_pop(stream->done, slot, &wait);
 }
 
@@ -537,12 +246,12 @@ int aispipe_stream_pop(struct aispipe_stream *stream, struct aispipe_stream_resu
 {
     uint32_t slot;
     if (atomic_load_explicit(&stream->cancelled, memory_order_acquire))
-        return end_reason(stream, error);
-    int rc = take_result(stream, &slot, deadline_of(timeout_ns));
+        return stream_end_reason(stream, error);
+    int rc = take_result(stream, &slot, stream_deadline(timeout_ns));
     if (rc == AISPIPE_TIMEOUT)
         return aispipe_fail(error, rc, "no result is complete yet");
     if (rc)
-        return end_reason(stream, error);
+        return stream_end_reason(stream, error);
     const struct cargo *cargo = &stream->cargo[slot];
     *result = (struct aispipe_stream_result){
         .number = cargo->number,
