@@ -60,7 +60,7 @@ static void *make_ring(const struct queue_plan *plan, unsigned flags)
     if (!queue || !queue->ring)
         bench_die("ring", "no memory");
     unsigned eighth = plan->depth / 8;
-    queue->wait = (struct ring_wait){plan->spin, plan->one_item || !eighth ? 1 : eighth, NAP_NS};
+    queue->wait = (struct ring_wait){plan->spin, plan->one_item || !eighth ? 1 : eighth, NAP_NS, 0};
     return queue;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "open_sessions.h"
 
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 #include "fork.h"
 #include "place.h"
 
@@ -56,7 +56,7 @@ int open_sessions_backend(const char *name, int device_id, const struct aispipe_
 {
     *backend = NULL;
     if (name && strcmp(name, "auto") != 0)
-        return backend_find(name, "", backend, error);
+        return aispipe_backend_find(name, "", backend, error);
     pthread_mutex_lock(&sessions.mutex);
     for (struct aispipe_session *at = sessions.first; at && !*backend; at = at->next)
         if (at->device_id == device_id)

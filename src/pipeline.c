@@ -7,6 +7,7 @@
 #include "log.h"
 #include "rcu.h"
 #include "session.h"
+#include "shape.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -58,7 +59,8 @@ static int create_rings(struct aispipe_pipeline *p, struct aispipe_error *error)
     for (int k = 0; k < AISPIPE_STAGES; k++) {
         int before = (k + AISPIPE_STAGES - 1) % AISPIPE_STAGES;
         unsigned flags = 0;
-        if (threads[before] == 1)
+        /* What a sink keeps is given back by anybody. */
+        if (threads[before] == 1 && (k != AISPIPE_STAGE_LOAD || !p->run.sink.keeps))
             flags |= RING_ONE_PRODUCER;
         if (threads[k] == 1)
             flags |= RING_ONE_CONSUMER;
@@ -84,6 +86,8 @@ static void worker_failed(void *context, const struct aispipe_error *error)
     atomic_store_explicit(&p->run.failed, true, memory_order_release);
     for (int k = 0; k < AISPIPE_STAGES; k++)
         ring_close(p->rings[k]);
+    if (p->run.source.next)
+        p->run.source.interrupt(p->run.source.context);
 }
 
 static void worker_ended(void *context)
@@ -174,6 +178,8 @@ static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *s
     p->run.backend = session->backend;
     p->run.model = session->model;
     p->run.source = *source;
+    if (source->next)
+        p->run.source.samples = p->run.source.batches = UINT64_MAX;
     if (sink)
         p->run.sink = *sink;
     p->run.log = session->log;
@@ -192,6 +198,21 @@ static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *s
         latch_init(&p->gates[k]);
 }
 
+static int check_source(const struct aispipe_pipeline_options *options, const struct aispipe_source *source,
+                        struct aispipe_error *error)
+{
+    if (!source->next)
+        return 0;
+    if (!source->interrupt)
+        return aispipe_fail(error, AISPIPE_INVALID, "a source with `next` needs `interrupt` too");
+    if (!options->full && !options->split_loop && !options->count_flow)
+        return 0;
+    const char *option = options->full ? "full" : options->split_loop ? "split_loop" : "count_flow";
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "`%s` needs to know how much will come, and a source with `next` does not; leave it out", option);
+}
+
 int aispipe_pipeline_create(struct aispipe_session *session, const struct aispipe_pipeline_options *options,
                             const struct aispipe_source *source, const struct aispipe_sink *sink,
                             struct aispipe_pipeline **pipeline, struct aispipe_error *error)
@@ -203,12 +224,14 @@ int aispipe_pipeline_create(struct aispipe_session *session, const struct aispip
     init_run(p, session, options, source, sink);
     size_t host = 0;
     size_t device = 0;
-    int rc = infer_begin_pipeline(session, error);
+    int rc = check_source(options, source, error);
+    if (!rc)
+        rc = infer_begin_pipeline(session, error);
     p->session = rc ? NULL : session;
     if (!rc)
         rc = slot_bytes(session->backend, session->model, &host, &device, error);
     if (!rc)
-        rc = layout_choose(options, source->batches, host + device, &p->layout, error);
+        rc = layout_choose(options, p->run.source.batches, host + device, &p->layout, error);
     if (!rc && p->layout.threads[AISPIPE_STAGE_COMPUTE] > session->compute_threads)
         rc = aispipe_fail(error, AISPIPE_INVALID, "%u compute threads, but the session was opened for %u",
                           p->layout.threads[AISPIPE_STAGE_COMPUTE], session->compute_threads);
@@ -259,6 +282,26 @@ void aispipe_pipeline_free(struct aispipe_pipeline *p)
 
 /* ------------------------------------------------------------------ run */
 
+/* What is executed to warm up: the first batch or, where nobody knows it yet, zeros. */
+static int load_warmup(struct aispipe_pipeline *p, struct slot *slot, struct aispipe_error *error)
+{
+    if (!p->run.source.next) {
+        int rc = stage_load.run(&stage_workers(p, AISPIPE_STAGE_LOAD)->thread, slot, error);
+        return rc == STAGE_LAST ? 0 : rc;
+    }
+    const struct aispipe_model_desc *model = p->run.backend->describe(p->run.model);
+    for (size_t i = 0; i < model->n_inputs; i++) {
+        if (shape_is_open(&model->inputs[i]))
+            return aispipe_fail(
+                error, AISPIPE_UNSUPPORTED,
+                "the shape of input '%s' comes with each item: there is nothing to warm up with; "
+                "set `warmup` to 0",
+                model->inputs[i].name);
+        memset(slot->io.inputs[i], 0, model->inputs[i].size);
+    }
+    return 0;
+}
+
 int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *error)
 {
     if (!p->warmup || !p->run.source.batches)
@@ -266,9 +309,7 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
     struct slot *slot = &p->pool.slots[0];
     struct aispipe_error cause = {0};
     enum aispipe_stage at = AISPIPE_STAGE_LOAD;
-    int rc = stage_load.run(&stage_workers(p, at)->thread, slot, &cause);
-    if (rc == STAGE_LAST)
-        rc = 0;
+    int rc = load_warmup(p, slot, &cause);
     slot->io.warmup = true;
     if (!rc) {
         at = AISPIPE_STAGE_H2D;
@@ -387,6 +428,47 @@ void aispipe_pipeline_stop(struct aispipe_pipeline *p, uint64_t grace_ns)
     atomic_store_explicit(&p->run.give_up_at, give_up, memory_order_relaxed);
     /* release: pairs with the acquire in the compute stage, which reads give_up_at next. */
     atomic_store_explicit(&p->run.stopping, true, memory_order_release);
+    if (!p->run.source.next)
+        return;
+    /* A load thread may be waiting for the source, or for memory that the sink keeps. */
+    p->run.source.interrupt(p->run.source.context);
+    pipeline_close_source(p);
+}
+
+void pipeline_close_source(struct aispipe_pipeline *p)
+{
+    ring_close(p->rings[AISPIPE_STAGE_LOAD]);
+}
+
+unsigned pipeline_slot(const struct aispipe_pipeline *p, void *const *table)
+{
+    const struct aispipe_model_desc *model = p->run.backend->describe(p->run.model);
+    return (unsigned)((size_t)((void **)table - p->pool.tensors) / (model->n_inputs + model->n_outputs));
+}
+
+void aispipe_pipeline_give_back(struct aispipe_pipeline *p, void *const *outputs)
+{
+    (void)ring_try_push(p->rings[AISPIPE_STAGE_LOAD], pipeline_slot(p, outputs)); /* there is room for all */
+}
+
+unsigned pipeline_inflight(const struct aispipe_pipeline *p)
+{
+    return p->layout.inflight;
+}
+
+struct aispipe_tuning pipeline_first_tuning(const struct aispipe_pipeline *p)
+{
+    return p->layout.tuning;
+}
+
+int aispipe_pipeline_error(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    pthread_mutex_lock(&p->mutex);
+    int rc = p->first_error.code;
+    if (rc)
+        (void)aispipe_fail(error, rc, "%s", p->first_error.message);
+    pthread_mutex_unlock(&p->mutex);
+    return rc;
 }
 
 int aispipe_pipeline_tune(struct aispipe_pipeline *p, const struct aispipe_tuning *tuning,
@@ -441,6 +523,9 @@ void aispipe_pipeline_stats(const struct aispipe_pipeline *p, struct aispipe_run
     stats->samples = atomic_load_explicit(&p->run.samples_stored, memory_order_relaxed);
     stats->batches = atomic_load_explicit(&p->run.batches_stored, memory_order_relaxed);
     stats->samples_total = p->run.source.samples;
+    if (p->run.source.next)
+        stats->samples_total =
+            p->run.source.samples_per_batch * atomic_load_explicit(&p->run.next_batch, memory_order_relaxed);
     stats->wall_ms = (double)wall / 1e6;
     stats->samples_per_second = wall ? (double)stats->samples * 1e9 / (double)wall : 0;
     stats->inflight = p->layout.inflight;

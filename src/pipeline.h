@@ -36,6 +36,14 @@ int pipeline_latency(const struct aispipe_pipeline *pipeline, enum aispipe_stage
 /** The lists themselves, one per compute thread; valid until the pipeline is freed. After the run only. */
 size_t pipeline_execution_lists(const struct aispipe_pipeline *pipeline, const struct spool **lists,
                                 size_t capacity);
+/** Which slot a table of inputs or outputs belongs to. */
+unsigned pipeline_slot(const struct aispipe_pipeline *pipeline, void *const *table);
+/** Batches in flight at most. */
+unsigned pipeline_inflight(const struct aispipe_pipeline *pipeline);
+/** The parameters with which it was made, for those who wait for it outside of its threads. */
+struct aispipe_tuning pipeline_first_tuning(const struct aispipe_pipeline *pipeline);
+/** The source will give no more: load threads that wait for a free slot need not. */
+void pipeline_close_source(struct aispipe_pipeline *pipeline);
 /** When the run started, ns. */
 uint64_t pipeline_start_ns(const struct aispipe_pipeline *pipeline);
 

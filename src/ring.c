@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ring.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -110,13 +112,9 @@ static void gate_sleep(const struct ring *ring, struct ring_bell *bell, bool for
     bell_sleep(bell, deadline);
 }
 
-static struct timespec deadline_after(uint64_t ns)
+static struct timespec timespec_of(uint64_t ns)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t total = (uint64_t)now.tv_nsec + ns;
-    return (struct timespec){.tv_sec = now.tv_sec + (time_t)(total / 1000000000u),
-                             .tv_nsec = (long)(total % 1000000000u)};
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
 /* One round of waiting: spin, nap, and park if the nap brought nothing. */
@@ -135,12 +133,20 @@ static void gate_wait(const struct ring *ring, struct ring_gate *gate, bool for_
     unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
     if (need > 1) {
         atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
-        struct timespec deadline = deadline_after(wait->nap_ns);
+        uint64_t end = clock_ns() + wait->nap_ns;
+        bool gives_up = wait->deadline_ns && wait->deadline_ns <= end;
+        struct timespec deadline = timespec_of(gives_up ? wait->deadline_ns : end);
         gate_sleep(ring, &gate->nap, for_room, &deadline);
-        if (ring_ready(ring, for_room))
+        if (gives_up || ring_ready(ring, for_room))
             return;
     }
-    gate_sleep(ring, &gate->park, for_room, NULL);
+    struct timespec deadline = timespec_of(wait->deadline_ns);
+    gate_sleep(ring, &gate->park, for_room, wait->deadline_ns ? &deadline : NULL);
+}
+
+static bool is_over(const struct ring_wait *wait)
+{
+    return wait->deadline_ns && clock_ns() >= wait->deadline_ns;
 }
 
 static void gate_wake_all(struct ring_gate *gate)
@@ -259,6 +265,8 @@ int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
             return AISPIPE_CLOSED;
         if (ring_try_push(ring, item))
             return 0;
+        if (is_over(wait))
+            return AISPIPE_TIMEOUT;
         gate_wait(ring, &ring->room, true, wait);
     }
 }
@@ -272,6 +280,8 @@ int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
             return 0;
         if (closed)
             return AISPIPE_CLOSED;
+        if (is_over(wait))
+            return AISPIPE_TIMEOUT;
         gate_wait(ring, &ring->items, false, wait);
     }
 }

@@ -76,6 +76,7 @@ struct ring_wait {
     unsigned spin;
     unsigned wake_batch;
     uint64_t nap_ns;
+    uint64_t deadline_ns; /**< CLOCK_MONOTONIC, when to give up; 0: never */
 };
 
 /** Makes a ring of at least `capacity` places (rounded up to a power of two). NULL: no memory or too many. */
@@ -88,9 +89,10 @@ bool ring_try_push(struct ring *ring, uint32_t item);
 /** Tries once. False: the ring is empty. */
 bool ring_try_pop(struct ring *ring, uint32_t *item);
 
-/** Waits for room. 0, or AISPIPE_CLOSED (the item was not taken) when the ring is closed. */
+/** Waits for room. 0, or AISPIPE_CLOSED (the item was not taken) when the ring is closed, or AISPIPE_TIMEOUT.
+ */
 int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait);
-/** Waits for an item. 0, or AISPIPE_CLOSED when the ring is closed and empty. */
+/** Waits for an item. 0, or AISPIPE_CLOSED when the ring is closed and empty, or AISPIPE_TIMEOUT. */
 int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait);
 
 /** Ends the ring: pushes fail from now on, pops drain what is there, all sleepers wake. Any thread, any

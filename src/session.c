@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 #include "infer.h"
 #include "log.h"
 #include "open_sessions.h"
@@ -61,8 +61,8 @@ static int check_output_sizes(const struct aispipe_session *session, const struc
                         given, given == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s");
 }
 
-int session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
-                        struct aispipe_error *error)
+int aispipe_session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
+                                struct aispipe_error *error)
 {
     const struct aispipe_backend *backend = session->backend;
     if (!backend->set_shape)
@@ -163,7 +163,7 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     made->refs = 1;
     made->device_id = options->device_id;
     made->compute_threads = options->compute_threads ? options->compute_threads : 1;
-    int rc = backend_find(options->backend, model_path, &made->backend, error);
+    int rc = aispipe_backend_find(options->backend, model_path, &made->backend, error);
     if (!rc)
         rc = open_device(made, options, error);
     if (!rc)
@@ -222,9 +222,10 @@ int aispipe_finish(struct aispipe_error *error)
 {
     struct aispipe_error later;
     int rc = 0;
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-        if ((*b)->finish) {
-            int failed = (*b)->finish(rc ? &later : error);
+    const struct aispipe_backend *backend;
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+        if (backend->finish) {
+            int failed = backend->finish(rc ? &later : error);
             rc = rc ? rc : failed;
         }
     return rc;

@@ -23,14 +23,6 @@ struct aispipe_session {
     unsigned refs;
 };
 
-/**
- * Whether the model takes shapes as `shape` says: of its mode, with its number of output sizes. `shape->dims`
- * are not looked at, so that a model that can take none of many shapes is refused once.
- * @return 0; otherwise AISPIPE_INVALID or AISPIPE_UNSUPPORTED, and a sentence that names no option of the
- * shape.
- */
-int session_check_shape(const struct aispipe_session *session, const struct aispipe_shape *shape,
-                        struct aispipe_error *error);
 /** With the last reference. */
 void session_free(struct aispipe_session *session);
 /** Gives the model a shape; for infer_shape.c, which sees to it that nobody uses it. */

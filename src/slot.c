@@ -32,9 +32,8 @@ int slot_bytes(const struct aispipe_backend *backend, void *model, size_t *host,
 static char *place_tensors(const struct aispipe_tensor_desc *tensors, size_t n, void **table, char *at)
 {
     for (size_t i = 0; i < n; i++) {
-        size_t bytes = tensors[i].size ? tensors[i].size : 1;
         table[i] = at;
-        at += (bytes + SLOT_ALIGNMENT - 1) & ~(size_t)(SLOT_ALIGNMENT - 1);
+        at += slot_room(&tensors[i]);
     }
     return at;
 }

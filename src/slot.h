@@ -12,6 +12,14 @@
 /** Tensors start at multiples of this: a cache line, and the widest vector load. */
 #define SLOT_ALIGNMENT 64
 
+/** Bytes that a tensor takes in a block: aligned, and not 0, because engines want a pointer. The caller knows
+ * that they do not overflow. */
+static inline size_t slot_room(const struct aispipe_tensor_desc *tensor)
+{
+    size_t bytes = tensor->size ? tensor->size : 1;
+    return (bytes + SLOT_ALIGNMENT - 1) & ~(size_t)(SLOT_ALIGNMENT - 1);
+}
+
 struct slot {
     struct aispipe_io io; /**< batch number, buffers, device resources */
     uint32_t index;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "summary.h"
+#include "aispipe/summary.h"
 
 #include "json_writer.h"
 #include "log.h"
@@ -25,7 +25,7 @@ static const char *const remedies[AISPIPE_STAGES] = {
     [AISPIPE_STAGE_SAVE] = "more --save_threads, faster storage, --outfmt BIN, or no --compress",
 };
 
-static void advise(struct summary *summary)
+static void advise(struct aispipe_summary *summary)
 {
     const struct aispipe_run_stats *run = &summary->run;
     const struct aispipe_stage_stats *bound = &run->stage[run->bottleneck];
@@ -51,10 +51,10 @@ static void advise(struct summary *summary)
                  remedies[run->bottleneck]);
 }
 
-int summary_collect(const struct aispipe_pipeline *pipeline, double batchsize, struct summary *summary,
-                    struct aispipe_error *error)
+int aispipe_summary_collect(const struct aispipe_pipeline *pipeline, double batchsize,
+                            struct aispipe_summary *summary, struct aispipe_error *error)
 {
-    *summary = (struct summary){.batchsize = batchsize};
+    *summary = (struct aispipe_summary){.batchsize = batchsize};
     aispipe_pipeline_stats(pipeline, &summary->run);
     int rc = pipeline_latency(pipeline, AISPIPE_STAGE_H2D, &summary->h2d, error);
     if (!rc)
@@ -96,7 +96,7 @@ static void print_stages(const struct aispipe_run_stats *run, const struct aispi
     }
 }
 
-void summary_format_batchsize(double batchsize, char text[32])
+void aispipe_summary_format_batchsize(double batchsize, char text[32])
 {
     if (batchsize == (double)(uint64_t)batchsize)
         (void)snprintf(text, 32, "%" PRIu64, (uint64_t)batchsize);
@@ -104,11 +104,12 @@ void summary_format_batchsize(double batchsize, char text[32])
         format_double(batchsize, text);
 }
 
-void summary_print(const struct summary *summary, bool transfers, const struct aispipe_log *log)
+void aispipe_summary_print(const struct aispipe_summary *summary, bool transfers,
+                           const struct aispipe_log *log)
 {
     const struct aispipe_run_stats *run = &summary->run;
     char mean[32], throughput[32], batchsize[32];
-    summary_format_batchsize(summary->batchsize, batchsize);
+    aispipe_summary_format_batchsize(summary->batchsize, batchsize);
     format_double(summary->compute.mean, mean);
     format_double(summary->throughput, throughput);
     log_line(log, INFO, "-----------------Performance Summary------------------");

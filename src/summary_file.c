@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The summary as a file, streamed: neither the list of samples nor that of executions is ever in memory. */
-#include "summary.h"
+#include "aispipe/summary.h"
 
 #include "json_writer.h"
 #include "layout.h"
@@ -100,6 +100,19 @@ static int write_executions(struct json_writer *json, const struct aispipe_pipel
 
 /* ------------------------------------------------------------------ files and arguments */
 
+/* Where the caller gives no paths of its own. */
+static size_t dataset_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct aispipe_summary_files *files = context;
+    return aispipe_dataset_path(files->dataset, index, sample, path, capacity);
+}
+
+static size_t sink_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
+{
+    const struct aispipe_summary_files *files = context;
+    return aispipe_file_sink_path(files->sink, sample, index, path, capacity);
+}
+
 static void write_paths(struct json_writer *json, const char *key, size_t n, uint64_t sample, void *context,
                         size_t (*name)(void *, uint64_t, size_t, char *, size_t))
 {
@@ -113,8 +126,9 @@ static void write_paths(struct json_writer *json, const char *key, size_t n, uin
     json_close(json, ']');
 }
 
-static void write_filesinfo(struct json_writer *json, const struct summary *summary,
-                            const struct aispipe_pipeline *pipeline, const struct summary_files *files)
+static void write_filesinfo(struct json_writer *json, const struct aispipe_summary *summary,
+                            const struct aispipe_pipeline *pipeline,
+                            const struct aispipe_summary_files *files)
 {
     json_key(json, "filesinfo");
     json_open(json, '{');
@@ -126,8 +140,10 @@ static void write_filesinfo(struct json_writer *json, const struct summary *summ
         snprintf(number, sizeof number, "%" PRIu64, whole);
         json_key(json, number);
         json_open(json, '{');
-        write_paths(json, "infiles", files->inputs, whole, files->context, files->input);
-        write_paths(json, "outfiles", files->outputs, whole, files->context, files->output);
+        write_paths(json, "infiles", files->inputs, whole, files->input ? files->context : (void *)files,
+                    files->input ? files->input : dataset_path);
+        write_paths(json, "outfiles", files->outputs, whole, files->output ? files->context : (void *)files,
+                    files->output ? files->output : sink_path);
         json_close(json, '}');
     }
     json_close(json, '}');
@@ -170,7 +186,7 @@ static void write_stage(struct json_writer *json, const struct aispipe_stage_sta
     json_close(json, '}');
 }
 
-static void write_pipeline(struct json_writer *json, const struct summary *summary)
+static void write_pipeline(struct json_writer *json, const struct aispipe_summary *summary)
 {
     const struct aispipe_run_stats *run = &summary->run;
     json_key(json, "pipeline");
@@ -203,7 +219,7 @@ static void write_pipeline(struct json_writer *json, const struct summary *summa
     json_close(json, '}');
 }
 
-static void write_energy(struct json_writer *json, const struct summary_energy *energy)
+static void write_energy(struct json_writer *json, const struct aispipe_summary_energy *energy)
 {
     json_key(json, "energy_consumption");
     json_open(json, '{');
@@ -227,13 +243,13 @@ static void write_energy(struct json_writer *json, const struct summary_energy *
 
 /* ------------------------------------------------------------------ the file */
 
-static int write_members(struct json_writer *json, const struct summary *summary,
-                         const struct aispipe_pipeline *pipeline, const struct summary_files *files, int argc,
-                         char *const *argv, struct aispipe_error *error)
+static int write_members(struct json_writer *json, const struct aispipe_summary *summary,
+                         const struct aispipe_pipeline *pipeline, const struct aispipe_summary_files *files,
+                         int argc, char *const *argv, struct aispipe_error *error)
 {
     json_open(json, '{');
     json_key(json, "schema");
-    json_string(json, SUMMARY_SCHEMA);
+    json_string(json, AISPIPE_SUMMARY_SCHEMA);
     json_key(json, "pid");
     json_uint(json, (uint64_t)getpid());
     write_args(json, argc, argv);
@@ -264,10 +280,15 @@ static int cannot(const char *what, const char *path, int reason, struct aispipe
                         strerror(reason), remedy);
 }
 
-int summary_write(const struct summary *summary, const struct aispipe_pipeline *pipeline,
-                  const struct summary_files *files, int argc, char *const *argv, const char *path,
-                  const char *temporary, struct aispipe_error *error)
+int aispipe_summary_write(const struct aispipe_summary *summary, const struct aispipe_pipeline *pipeline,
+                          const struct aispipe_summary_files *files, int argc, char *const *argv,
+                          const char *path, const char *temporary, struct aispipe_error *error)
 {
+    char beside[PATH_MAX + 8];
+    if (!temporary && snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
+        return cannot("create", path, ENAMETOOLONG, error);
+    if (!temporary)
+        temporary = beside;
     int fd;
     do
         fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);

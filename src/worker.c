@@ -36,18 +36,38 @@ static void latch_wait(struct latch *latch)
     pthread_mutex_unlock(&latch->mutex);
 }
 
+/* As many slots as there are circulate only where the source has always something. Of a source that waits for
+ * its own user, fewer may be on the way, and the user may be waiting for just these: the same rule
+ * (pipeline.h), for as many as there are now. */
+static unsigned run_wake_batch(const struct run *run, unsigned wake_batch)
+{
+    if (!run->source.next)
+        return wake_batch;
+    uint64_t stored = atomic_load_explicit(&run->batches_stored, memory_order_relaxed);
+    uint64_t taken = atomic_load_explicit(&run->next_batch, memory_order_relaxed);
+    uint64_t most = taken > stored ? (taken - stored) / 8 : 0;
+    return most < wake_batch ? (unsigned)most : wake_batch;
+}
+
 /* The parameters in force. Copied, because the thread goes offline (no RCU reader) while it waits. */
 static struct ring_wait current_wait(const struct worker *worker)
 {
     const struct aispipe_tuning *tuning = rcu_dereference(*worker->tuning);
     RCU_ACQUIRE(worker->tuning);
-    return (struct ring_wait){tuning->spin, tuning->wake_batch, tuning->nap_ns};
+    return (struct ring_wait){tuning->spin, run_wake_batch(worker->thread.run, tuning->wake_batch),
+                              tuning->nap_ns, 0};
 }
 
-static void offline(const struct worker *worker)
+void stage_wait_begin(const struct stage_thread *thread)
 {
-    RCU_RELEASE(worker->thread.run);
+    RCU_RELEASE(thread->run);
     urcu_qsbr_thread_offline();
+}
+
+void stage_wait_end(const struct stage_thread *thread)
+{
+    (void)thread;
+    urcu_qsbr_thread_online();
 }
 
 /* Takes the next slot; `*now` is moved on when that took waiting. */
@@ -57,9 +77,9 @@ static struct slot *next_slot(struct worker *worker, uint64_t *now)
     if (ring_try_pop(worker->in, &index))
         return &worker->slots[index];
     struct ring_wait wait = current_wait(worker);
-    offline(worker);
+    stage_wait_begin(&worker->thread);
     int rc = ring_pop(worker->in, &index, &wait);
-    urcu_qsbr_thread_online();
+    stage_wait_end(&worker->thread);
     uint64_t after = clock_ns();
     stat_add(&worker->stats.wait_input_ns, after - *now);
     *now = after;
@@ -73,9 +93,9 @@ static bool hand_on(struct worker *worker, const struct slot *slot, uint64_t *no
     if (ring_try_push(worker->out, slot->index))
         return true;
     struct ring_wait wait = current_wait(worker);
-    offline(worker);
+    stage_wait_begin(&worker->thread);
     int rc = ring_push(worker->out, slot->index, &wait);
-    urcu_qsbr_thread_online();
+    stage_wait_end(&worker->thread);
     uint64_t after = clock_ns();
     stat_add(&worker->stats.wait_output_ns, after - *now);
     *now = after;
@@ -151,6 +171,17 @@ static unsigned level_on_arrival(const struct ring *ring)
     return left < ring_capacity(ring) ? left + 1 : left;
 }
 
+/* Time of a stage's call that was no work: it is noted as such, and returned. */
+static uint64_t waited(struct worker *worker)
+{
+    uint64_t ns = worker->thread.waited_ns;
+    if (ns) {
+        stat_add(&worker->stats.wait_input_ns, ns);
+        worker->thread.waited_ns = 0;
+    }
+    return ns;
+}
+
 static void serve(struct worker *worker)
 {
     uint64_t now = clock_ns();
@@ -158,13 +189,14 @@ static void serve(struct worker *worker)
     while ((slot = next_slot(worker, &now))) {
         unsigned level = level_on_arrival(worker->in);
         int rc = work_on(worker, slot);
-        if (rc && rc != STAGE_LAST)
+        if (rc && rc != STAGE_LAST && rc != STAGE_KEPT)
             break;
+        bool kept = rc == STAGE_KEPT; /* somebody else's by now */
         uint64_t done = clock_ns();
-        if (!slot->dropped)
-            stats_batch(&worker->stats, done - now, level);
+        if (kept || !slot->dropped)
+            stats_batch(&worker->stats, done - now - waited(worker), level);
         now = done;
-        bool taken = hand_on(worker, slot, &now);
+        bool taken = kept || hand_on(worker, slot, &now);
         if (rc == STAGE_LAST || (!taken && worker->stage != &stage_save))
             break;
         RCU_RELEASE(worker->thread.run);
@@ -179,8 +211,11 @@ static void end(struct worker *worker)
     ring_close(worker->in);
     /* acq_rel: the last thread of a stage closes the way on, after everything its siblings have pushed. */
     if (atomic_fetch_sub_explicit(worker->alive, 1, memory_order_acq_rel) == 1) {
+        const struct aispipe_sink *sink = &worker->thread.run->sink;
         if (worker->stage != &stage_save)
             ring_close(worker->out);
+        else if (sink->end)
+            sink->end(sink->context);
         if (worker->end_gate)
             latch_open(worker->end_gate);
     }

@@ -43,6 +43,7 @@ struct stage_thread {
     void *lane;         /**< the backend's state for this thread (h2d, compute, d2h) */
     void *files;        /**< the source's or sink's state for this thread (load, save) */
     struct spool times; /**< of each transfer or execution (h2d, compute, d2h) */
+    uint64_t waited_ns; /**< of the current call, not at work: for a source that has nothing yet (load) */
 };
 
 /** `run` returns this when the source has no more batches: nothing was done with the slot. */
@@ -50,6 +51,9 @@ struct stage_thread {
 /** `run` returns this when it has just taken the source's last batch: the slot is handed on, then all is
  * over. (Finding out with the next slot would be too late where there are only as many slots as batches.) */
 #define STAGE_LAST 2
+/** `run` returns this when the sink keeps the slot: it is not handed on, and must not be looked at any more.
+ */
+#define STAGE_KEPT 3
 
 struct stage {
     const char *name;
@@ -59,14 +63,19 @@ struct stage {
     /** Makes lane, files and times. May fail half-way: close is called in any case. */
     int (*open)(struct stage_thread *thread, struct aispipe_error *error);
     void (*close)(struct stage_thread *thread);
-    /** 0, STAGE_END, STAGE_LAST, or a negative status with the reason (stage, batch and file are added by the
-     * caller). */
+    /** 0, STAGE_END, STAGE_LAST, STAGE_KEPT, or a negative status with the reason (stage, batch and file are
+     * added by the caller). */
     int (*run)(struct stage_thread *thread, struct slot *slot, struct aispipe_error *error);
 };
 
 /** By enum aispipe_stage. */
 extern const struct stage *const stage_table[AISPIPE_STAGES];
 extern const struct stage stage_load, stage_h2d, stage_compute, stage_d2h, stage_save;
+
+/** Around what may sleep for long in `run`: whoever replaces the run's parameters need not wait for this
+ * thread. */
+void stage_wait_begin(const struct stage_thread *thread);
+void stage_wait_end(const struct stage_thread *thread);
 
 /** What h2d and d2h share: a lane of the backend and a list of transfer times. */
 int stage_lane_open(struct stage_thread *thread, enum aispipe_lane_kind kind, struct aispipe_error *error);

@@ -215,6 +215,13 @@ AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct 
 AISPIPE_API int aispipe_session_set_shape(struct aispipe_session *session, const struct aispipe_shape *shape,
                                           struct aispipe_error *error);
 /**
+ * Whether the model takes shapes as `shape` says: of its mode, with its number of output sizes. `shape->dims`
+ * are not looked at, so that a model that can take none of many shapes is refused once. Otherwise
+ * AISPIPE_INVALID or AISPIPE_UNSUPPORTED, and a sentence that names no option of the shape.
+ */
+AISPIPE_API int aispipe_session_check_shape(const struct aispipe_session *session,
+                                            const struct aispipe_shape *shape, struct aispipe_error *error);
+/**
  * Writes the mean time of each layer over the executions of all pipelines of this session into `directory`,
  * which exists: layers.json and trace.json (Chrome's trace format). Needs `profile`, and that no pipeline of
  * the session is alive any more. docs/profiling.md says what is in the files.
@@ -261,7 +268,23 @@ struct aispipe_source {
                  struct aispipe_error *error);
     /** Optional: writes a readable name of the sample (its input-0 file) for error messages. */
     void (*sample_name)(void *context, uint64_t sample, char *name, size_t capacity);
+    /**
+     * Optional, for a source that does not know how much will come (`samples` and `batches` are not looked
+     * at): waits for the next batch and sets its number, which is filled next by the same thread. Numbers
+     * count from 0, in the order in which calls return. 0; AISPIPE_SOURCE_LAST: the same, and it is surely
+     * the last one; AISPIPE_CLOSED: nothing more will come; or a failure. Called by several load threads at
+     * once.
+     */
+    int (*next)(void *context, void *thread, uint64_t *batch, struct aispipe_error *error);
+    /**
+     * Needed with `next`: the run was stopped or has failed; `next` returns AISPIPE_CLOSED from now on, also
+     * where it waits. Any thread, any number of times.
+     */
+    void (*interrupt)(void *context);
 };
+
+/** See aispipe_source.next. */
+#define AISPIPE_SOURCE_LAST 1
 
 /** Where results go. `store` is called by several save threads at once, for different batches, in any order.
  */
@@ -274,10 +297,20 @@ struct aispipe_sink {
      * whole batch. `actual` describes them all where their shapes became known with the execution only; NULL:
      * they are as the model describes them. The memory is borrowed for the length of the call. A NULL
      * function: results are dropped.
+     * AISPIPE_SINK_KEEPS instead of 0, where `keeps` is set: the sink keeps the batch's memory, `outputs` and
+     * `actual` included, until it calls aispipe_pipeline_give_back; nothing is loaded into it before.
      */
     int (*store)(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
                  const struct aispipe_tensor_desc *actual, struct aispipe_error *error);
+    /** Optional: nothing more will be stored. Called once, by the last save thread, after the run's error, if
+     * it has one, is known (aispipe_pipeline_error); not where aispipe_pipeline_start
+     * has failed. */
+    void (*end)(void *context);
+    bool keeps; /**< `store` may return AISPIPE_SINK_KEEPS */
 };
+
+/** See aispipe_sink.store. */
+#define AISPIPE_SINK_KEEPS 1
 
 /* ---------------------------------------------------------------- pipeline */
 
@@ -348,6 +381,11 @@ AISPIPE_API int aispipe_pipeline_tune(struct aispipe_pipeline *pipeline, const s
                                       struct aispipe_error *error);
 /** Ends the run if it still goes, joins its threads and frees everything. NULL is allowed. */
 AISPIPE_API void aispipe_pipeline_free(struct aispipe_pipeline *pipeline);
+/** Gives a batch's memory back that the sink has kept: `outputs` as store() got it. Any thread, once for
+ * each; also after the end. */
+AISPIPE_API void aispipe_pipeline_give_back(struct aispipe_pipeline *pipeline, void *const *outputs);
+/** The run's first error, while it runs or afterwards; 0: there is none. Any thread. */
+AISPIPE_API int aispipe_pipeline_error(struct aispipe_pipeline *pipeline, struct aispipe_error *error);
 /** Whether every output of this sample was stored. Needs `count_flow`; false otherwise. */
 AISPIPE_API bool aispipe_pipeline_stored(const struct aispipe_pipeline *pipeline, uint64_t sample);
 
@@ -377,7 +415,7 @@ struct aispipe_stage_stats {
 /** The whole run. */
 struct aispipe_run_stats {
     uint64_t samples;       /**< samples stored */
-    uint64_t samples_total; /**< samples in the source */
+    uint64_t samples_total; /**< samples in the source; taken from it so far where it has `next` */
     uint64_t batches;       /**< batches stored */
     double wall_ms;         /**< from start until the last thread ended, or until now */
     double samples_per_second;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The backends of this program. To add one: declare it, put it into the list, and into meson.build. */
-#include "registry.h"
+#include "aispipe/devices.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ extern const struct aispipe_backend backend_openvino;
 extern const struct aispipe_backend backend_acl;
 extern const struct aispipe_backend backend_sim;
 
-const struct aispipe_backend *const aispipe_backends[] = {
+static const struct aispipe_backend *const backends[] = {
 #ifdef AISPIPE_HAVE_OPENVINO
     &backend_openvino,
 #endif
@@ -57,16 +57,16 @@ static void append(char *text, size_t capacity, const char *before, const char *
 static void list_names(char *text, size_t capacity)
 {
     text[0] = '\0';
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-        append(text, capacity, b == aispipe_backends ? "" : ", ", (*b)->name);
+    for (const struct aispipe_backend *const *b = backends; *b; b++)
+        append(text, capacity, b == backends ? "" : ", ", (*b)->name);
 }
 
 /* ".onnx .xml (openvino), .sim.json (sim)" */
 static void list_suffixes(char *text, size_t capacity)
 {
     text[0] = '\0';
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
-        const char *before = b == aispipe_backends ? "" : ", ";
+    for (const struct aispipe_backend *const *b = backends; *b; b++) {
+        const char *before = b == backends ? "" : ", ";
         for (const char *const *suffix = (*b)->model_suffixes; suffix && *suffix; suffix++) {
             append(text, capacity, before, *suffix);
             before = " ";
@@ -87,7 +87,7 @@ static int not_built(const struct optional *lacking, struct aispipe_error *error
 
 static int find_by_name(const char *name, const struct aispipe_backend **backend, struct aispipe_error *error)
 {
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+    for (const struct aispipe_backend *const *b = backends; *b; b++)
         if (strcmp((*b)->name, name) == 0) {
             *backend = *b;
             return 0;
@@ -104,7 +104,7 @@ static int find_by_suffix(const char *path, const struct aispipe_backend **backe
                           struct aispipe_error *error)
 {
     size_t longest = 0;
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
+    for (const struct aispipe_backend *const *b = backends; *b; b++) {
         size_t length = matching_suffix(path, (*b)->model_suffixes);
         if (length > longest) { /* equal ones: the first in the list */
             longest = length;
@@ -134,7 +134,7 @@ static int check_not_foreign(const char *path, const struct aispipe_backend **ba
     const struct aispipe_backend *wanted = *backend;
     if (matching_suffix(path, wanted->model_suffixes))
         return 0;
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
+    for (const struct aispipe_backend *const *b = backends; *b; b++) {
         if (!matching_suffix(path, (*b)->model_suffixes))
             continue;
         *backend = NULL;
@@ -145,8 +145,23 @@ static int check_not_foreign(const char *path, const struct aispipe_backend **ba
     return 0;
 }
 
-int backend_find(const char *name, const char *model_path, const struct aispipe_backend **backend,
-                 struct aispipe_error *error)
+const struct aispipe_backend *aispipe_backend_at(size_t index)
+{
+    /* the last entry ends the list */
+    return index < sizeof backends / sizeof *backends ? backends[index] : NULL;
+}
+
+int aispipe_backend_devices(const struct aispipe_backend *backend,
+                            void (*found)(void *context, const struct aispipe_found_device *device),
+                            void *context, struct aispipe_error *error)
+{
+    if (!backend->list)
+        return aispipe_fail(error, AISPIPE_UNSUPPORTED, "backend %s has no list of devices", backend->name);
+    return backend->list(found, context, error);
+}
+
+int aispipe_backend_find(const char *name, const char *model_path, const struct aispipe_backend **backend,
+                         struct aispipe_error *error)
 {
     *backend = NULL;
     const char *path = model_path ? model_path : "";
@@ -158,13 +173,13 @@ int backend_find(const char *name, const char *model_path, const struct aispipe_
 
 static bool is_built(const char *name)
 {
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
+    for (const struct aispipe_backend *const *b = backends; *b; b++)
         if (strcmp((*b)->name, name) == 0)
             return true;
     return false;
 }
 
-bool backend_lacking(size_t index, const char **name, struct aispipe_error *why)
+bool aispipe_backend_lacking(size_t index, const char **name, struct aispipe_error *why)
 {
     for (size_t i = 0; i < sizeof optionals / sizeof *optionals; i++) {
         if (is_built(optionals[i].name) || index--)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/ascend.h"
 
-#include "backends/acl/acl_json.h"
-#include "backends/registry.h"
+#include "aispipe/acl_json.h"
+#include "aispipe/devices.h"
 #include "cli/msprof.h"
 #include "cli/output_dir.h"
 #include "cli/run.h"
@@ -19,7 +19,8 @@ bool ascend_meant(const struct options *options)
     struct aispipe_error ignored; /* the session says it again */
     if (strcmp(options->backend, "auto") != 0)
         return strcmp(options->backend, "acl") == 0;
-    return backend_find(NULL, options->model, &backend, &ignored) == 0 && strcmp(backend->name, "acl") == 0;
+    return aispipe_backend_find(NULL, options->model, &backend, &ignored) == 0 &&
+           strcmp(backend->name, "acl") == 0;
 }
 
 /* ------------------------------------------------------------------ below msprof */
@@ -117,8 +118,9 @@ static int no_dump(const char *acl_json, struct aispipe_error *error)
 }
 
 /* The dump itself is the runtime's work in either case; below msprof, it is the child that converts it. */
-static int use_read_file(struct options *options, const struct acl_json *json, struct console *console,
-                         int argc, char *const *argv, struct ascend *ascend, struct aispipe_error *error)
+static int use_read_file(struct options *options, const struct aispipe_acl_json *json,
+                         struct console *console, int argc, char *const *argv, struct ascend *ascend,
+                         struct aispipe_error *error)
 {
     char *no_options[] = {NULL};
     if (options->dump_npy && !json->dump_path)
@@ -134,12 +136,12 @@ static int use_file(struct options *options, struct console *console, int argc, 
                     struct ascend *ascend, struct aispipe_error *error)
 {
     struct aispipe_log log = console_log(console, options->debug);
-    struct acl_json json = {0};
-    int rc = acl_json_read(options->acl_json_path, options->model, &log, &json, error);
+    struct aispipe_acl_json json = {0};
+    int rc = aispipe_acl_json_read(options->acl_json_path, options->model, &log, &json, error);
     if (rc)
         return rc;
     rc = use_read_file(options, &json, console, argc, argv, ascend, error);
-    acl_json_free(&json);
+    aispipe_acl_json_free(&json);
     return rc;
 }
 
@@ -149,9 +151,10 @@ static int make_file(struct options *options, struct ascend *ascend, struct aisp
     char dump_path[PATH_MAX];
     int rc = output_dir_make_all(output, error);
     if (!rc && options->profiler)
-        rc = acl_json_write_profiler(output, ascend->acl_json, sizeof ascend->acl_json, error);
+        rc = aispipe_acl_json_write_profiler(output, ascend->acl_json, sizeof ascend->acl_json, error);
     else if (!rc)
-        rc = acl_json_write_dump(output, options->model, ascend->acl_json, sizeof ascend->acl_json, error);
+        rc = aispipe_acl_json_write_dump(output, options->model, ascend->acl_json, sizeof ascend->acl_json,
+                                         error);
     if (rc)
         return rc;
     leave_to_runtime(options, ascend->acl_json, options->profiler);
@@ -168,7 +171,7 @@ int ascend_prepare(struct options *options, struct console *console, int argc, c
     *ascend = (struct ascend){.ended = false};
     if (!ascend_meant(options))
         return 0;
-    int rc = backend_find(options->backend, options->model, &backend, error);
+    int rc = aispipe_backend_find(options->backend, options->model, &backend, error);
     if (rc) /* a model of another kind: no file and no msprof for it */
         return rc;
     if (options->acl_json_path)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `aispipe devices`: what each backend finds on this machine. */
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 #include "cli/commands.h"
 #include "cli/run.h"
 #include "json_writer.h"
@@ -43,11 +43,12 @@ static void print_backend(const struct aispipe_backend *backend)
 
 static void print_lines(void)
 {
+    const struct aispipe_backend *backend;
     const char *name;
     struct aispipe_error why;
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-        print_backend(*b);
-    for (size_t i = 0; backend_lacking(i, &name, &why); i++)
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+        print_backend(backend);
+    for (size_t i = 0; aispipe_backend_lacking(i, &name, &why); i++)
         print_absent(name, why.message);
 }
 
@@ -87,15 +88,16 @@ static void write_backend(struct json_writer *json, const char *name, const stru
 static int write_json(void)
 {
     struct json_writer json;
+    const struct aispipe_backend *backend;
     struct aispipe_error why;
     const char *name;
     json_begin(&json, STDOUT_FILENO);
     json_open(&json, '{');
     json_key(&json, "backends");
     json_open(&json, '[');
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-        write_backend(&json, (*b)->name, *b, NULL);
-    for (size_t i = 0; backend_lacking(i, &name, &why); i++)
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+        write_backend(&json, backend->name, backend, NULL);
+    for (size_t i = 0; aispipe_backend_lacking(i, &name, &why); i++)
         write_backend(&json, name, NULL, why.message);
     json_close(&json, ']');
     json_close(&json, '}');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/dump_npy.h"
 
-#include "backends/acl/acl_home.h"
-#include "backends/acl/acl_json.h"
+#include "acl_home.h"
+#include "aispipe/acl_json.h"
 #include "cli/output_dir.h"
 #include "cli/run.h"
 #include "log.h"
@@ -58,7 +58,8 @@ int dump_npy_begin(const char *acl_json, const char *dump_path, struct dump_npy 
         return aispipe_fail(error, AISPIPE_INVALID,
                             OPTION ": no directory can be made in the dump_path '%s' of '%s': %s", dump_path,
                             acl_json, strerror(errno));
-    int rc = acl_json_redirect_dump(acl_json, dump->place, dump->acl_json, sizeof dump->acl_json, error);
+    int rc =
+        aispipe_acl_json_redirect_dump(acl_json, dump->place, dump->acl_json, sizeof dump->acl_json, error);
     if (rc)
         (void)rmdir(dump->place);
     return rc;

@@ -23,8 +23,8 @@ struct energy {
     bool uses_npu_smi;
     struct rapl rapl;
     size_t n;
-    struct power_integral integrals[SUMMARY_MAX_ENERGY];
-    struct summary_energy result;
+    struct power_integral integrals[AISPIPE_SUMMARY_MAX_ENERGY];
+    struct aispipe_summary_energy result;
     uint64_t start_ns;
     pthread_t thread;
     bool started;
@@ -125,7 +125,7 @@ int energy_open(const uint64_t *ids, size_t n, const struct aispipe_log *log, st
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to measure energy");
     made->log = *log;
-    for (; made->n < n && made->n < SUMMARY_MAX_ENERGY; made->n++)
+    for (; made->n < n && made->n < AISPIPE_SUMMARY_MAX_ENERGY; made->n++)
         made->result.entries[made->n].id = (unsigned)ids[made->n];
     if (!find_meter(made)) {
         free(made);
@@ -159,7 +159,7 @@ int energy_start(struct energy *energy, struct aispipe_error *error)
 
 static void finish(struct energy *energy, uint64_t end_ns)
 {
-    struct summary_energy *result = &energy->result;
+    struct aispipe_summary_energy *result = &energy->result;
     result->n = energy->n;
     result->seconds = (double)(end_ns - energy->start_ns) / 1e9;
     for (size_t i = 0; i < energy->n; i++)
@@ -182,7 +182,7 @@ static int sample_end(struct energy *energy, uint64_t end_ns, struct aispipe_err
     return 0;
 }
 
-const struct summary_energy *energy_stop(struct energy *energy)
+const struct aispipe_summary_energy *energy_stop(struct energy *energy)
 {
     if (!energy)
         return NULL;

@@ -11,7 +11,7 @@
 #define AISPIPE_CLI_ENERGY_H
 
 #include "aispipe/aispipe.h"
-#include "summary.h"
+#include "aispipe/summary.h"
 
 /** Other place for the counters, for tests and containers. */
 #define ENERGY_DIRECTORY_VARIABLE "AISPIPE_POWERCAP_DIR"
@@ -31,7 +31,7 @@ int energy_start(struct energy *energy, struct aispipe_error *error);
  * The run is over: ends the thread, takes the last sample. Returns the result, owned by `energy`; NULL with a
  * warning when samples could not be taken, and for a NULL `energy` or one that was never started.
  */
-const struct summary_energy *energy_stop(struct energy *energy);
+const struct aispipe_summary_energy *energy_stop(struct energy *energy);
 void energy_close(struct energy *energy);
 
 #endif

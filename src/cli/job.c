@@ -6,7 +6,6 @@
 #include "cli/layers.h"
 #include "io/npy.h"
 #include "log.h"
-#include "session.h"
 #include "shape.h"
 
 #include <inttypes.h>
@@ -50,7 +49,7 @@ static int check_later(struct job *job, struct aispipe_error *error)
     struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
     struct aispipe_error why = {0};
     shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
-    int rc = session_check_shape(job->session, &shape, &why);
+    int rc = aispipe_session_check_shape(job->session, &shape, &why);
     if (!rc)
         return 0;
     const char *option = job->shape_later ? "--dymShape_range" : shape_option_each(shape.mode);
@@ -97,9 +96,9 @@ static double batchsize(const struct job *job)
     if (job->options->dym_batch)
         return (double)job->options->dym_batch;
     if (job->shapes && job->share.samples)
-        return shape_plan_mean_batch(job->shapes, job->share.first_sample, job->share.samples);
+        return aispipe_shape_plan_mean_batch(job->shapes, job->share.first_sample, job->share.samples);
     if (job->shapes)
-        return shape_plan_mean_batch(job->shapes, 0, shape_plan_samples(job->shapes));
+        return aispipe_shape_plan_mean_batch(job->shapes, 0, aispipe_shape_plan_samples(job->shapes));
     return input->rank && input->dims[0] > 0 ? (double)input->dims[0] : 1;
 }
 
@@ -110,13 +109,13 @@ void job_describe(const struct job *job)
         return;
     if (job->options->debug)
         describe_model(job);
-    summary_format_batchsize(batchsize(job), text);
+    aispipe_summary_format_batchsize(batchsize(job), text);
     log_line(&job->log, AISPIPE_LOG_INFO, "try get model batchsize:%s", text);
 }
 
 /* ------------------------------------------------------------------ input and output */
 
-int job_plan_shapes(struct job *job, const struct dataset *dataset, struct aispipe_error *error)
+int job_plan_shapes(struct job *job, const struct aispipe_dataset *dataset, struct aispipe_error *error)
 {
     const struct options *o = job->options;
     struct aispipe_shape shape = shape_of_options(o, job->output_sizes);
@@ -124,11 +123,11 @@ int job_plan_shapes(struct job *job, const struct dataset *dataset, struct aispi
     if (!dataset || !each_has_shape(o))
         return 0;
     shape.mode = o->auto_dims ? AISPIPE_SHAPE_DIMS : AISPIPE_SHAPE_SHAPE;
-    int rc =
-        shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode, &job->shapes, error);
+    int rc = aispipe_shape_plan_open(job->dataset, aispipe_session_model(job->session), shape.mode,
+                                     &job->shapes, error);
     if (rc)
         return rc;
-    shape.each = shape_plan_each(job->shapes, &shape.n_each);
+    shape.each = aispipe_shape_plan_each(job->shapes, &shape.n_each);
     return aispipe_session_set_shape(job->session, &shape, error);
 }
 
@@ -139,57 +138,57 @@ int job_open_input(struct job *job, struct aispipe_error *error)
     if (!job->dataset) {
         /* The executions of one made-up sample are dealt out, so that every thread has some. */
         uint64_t batches = o->threads < o->loop ? o->threads : o->loop;
-        return made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
-                                   &job->made_up, error);
+        return aispipe_made_up_source_open(model, o->pure_data_type == PURE_DATA_RANDOM, o->seed, batches,
+                                           &job->made_up, error);
     }
     if (job->shapes) {
         job_describe(job);
-        return file_source_open_shaped(job->dataset, model, job->shapes, &job->log, &job->files, error);
+        return aispipe_file_source_open_shaped(job->dataset, model, job->shapes, &job->log, &job->files,
+                                               error);
     }
-    return file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log, &job->files,
-                            error);
+    return aispipe_file_source_open(job->dataset, model, o->run_mode == RUN_MODE_FILES, &job->log,
+                                    &job->files, error);
 }
 
 struct aispipe_source job_source(const struct job *job)
 {
-    return job->files ? file_source_view(job->files) : made_up_source_view(job->made_up);
+    return job->files ? aispipe_file_source_view(job->files) : aispipe_made_up_source_view(job->made_up);
 }
 
-static size_t sample_stem(void *context, uint64_t sample, char *stem, size_t capacity)
+static size_t made_up_stem(void *context, uint64_t sample, char *stem, size_t capacity)
 {
-    const struct job *job = context;
-    if (!job->dataset)
-        return (size_t)snprintf(stem, capacity, "%s", MADE_UP_SAMPLE_NAME);
-    return dataset_stem(job->dataset, sample, stem, capacity);
+    (void)context;
+    (void)sample;
+    return (size_t)snprintf(stem, capacity, "%s", AISPIPE_MADE_UP_SAMPLE_NAME);
 }
 
 int job_open_sink(struct job *job, struct aispipe_error *error)
 {
     const struct options *o = job->options;
-    struct file_sink_options sink = {
+    struct aispipe_file_sink_options sink = {
         .tag = job->directory.tag,
         .directory = job->directory.path,
-        .format = (enum result_format)o->outfmt,
+        .format = (enum aispipe_result_format)o->outfmt,
         .compress = o->compress,
         .samples_per_batch = job_source(job).samples_per_batch,
         .batch_axis = (unsigned)o->output_batchsize_axis,
-        .stem = sample_stem,
-        .stem_context = job,
+        .stem = job->dataset ? NULL : made_up_stem,
+        .dataset = job->dataset,
     };
     log_line(&job->log, AISPIPE_LOG_INFO, "output path:%s", job->directory.path);
-    return file_sink_open(&sink, aispipe_session_model(job->session), &job->sink, error);
+    return aispipe_file_sink_open(&sink, aispipe_session_model(job->session), &job->sink, error);
 }
 
 void job_log_batching(const struct job *job)
 {
     if (!job->files)
         return;
-    struct file_source_layout layout = file_source_layout(job->files);
+    struct aispipe_file_source_layout layout = aispipe_file_source_layout(job->files);
     uint64_t batches = layout.batches;
     if (job->shares) {
-        struct share share;
+        struct aispipe_share share;
         struct aispipe_source source = job_source(job);
-        share_init(&share, &source, &(struct aispipe_sink){0}, job->share_index, job->shares);
+        aispipe_share_init(&share, &source, &(struct aispipe_sink){0}, job->share_index, job->shares);
         batches = share.batches;
     }
     log_line(&job->log, AISPIPE_LOG_INFO,
@@ -233,11 +232,11 @@ int job_open_pipeline(struct job *job, struct aispipe_error *error)
     struct aispipe_source source = job_source(job);
     struct aispipe_sink sink = {0};
     if (job->sink)
-        sink = file_sink_view(job->sink);
+        sink = aispipe_file_sink_view(job->sink);
     if (job->shares) {
-        share_init(&job->share, &source, &sink, job->share_index, job->shares);
-        source = share_source(&job->share);
-        sink = share_sink(&job->share);
+        aispipe_share_init(&job->share, &source, &sink, job->share_index, job->shares);
+        source = aispipe_share_source(&job->share);
+        sink = aispipe_share_sink(&job->share);
     }
     int rc = aispipe_pipeline_create(job->session, &pipeline, &source, &sink, &job->pipeline, error);
     if (rc || !o->energy_consumption)
@@ -278,42 +277,26 @@ int job_wait(struct job *job, uint64_t timeout_ns, struct aispipe_error *error)
 
 /* ------------------------------------------------------------------ summary */
 
-static size_t input_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
-{
-    const struct job *job = context;
-    return dataset_path(job->dataset, index, sample, path, capacity);
-}
-
-static size_t output_path(void *context, uint64_t sample, size_t index, char *path, size_t capacity)
-{
-    const struct job *job = context;
-    size_t length = (size_t)snprintf(path, capacity, "%s/", job->directory.path);
-    if (length >= capacity)
-        return length;
-    return length + file_sink_name(job->sink, sample, index, path + length, capacity - length);
-}
-
-int job_summarise(struct job *job, int argc, char *const *argv, struct summary *summary,
+int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_summary *summary,
                   struct aispipe_error *error)
 {
-    int rc = summary_collect(job->pipeline, batchsize(job), summary, error);
+    int rc = aispipe_summary_collect(job->pipeline, batchsize(job), summary, error);
     if (rc)
         return rc;
     summary->energy = job->energy_result;
-    summary_print(summary, job->options->display_all_summary, &job->log);
+    aispipe_summary_print(summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;
     const struct aispipe_model_desc *model = aispipe_session_model(job->session);
-    struct summary_files files = {
+    struct aispipe_summary_files files = {
         .inputs = job->dataset ? model->n_inputs : 0,
         .outputs = model->n_outputs,
         .first = job->share.first_sample,
-        .input = input_path,
-        .output = output_path,
-        .context = job,
+        .dataset = job->dataset,
+        .sink = job->sink,
     };
-    return summary_write(summary, job->pipeline, &files, argc, argv, job->directory.summary,
-                         job->directory.summary_temporary, error);
+    return aispipe_summary_write(summary, job->pipeline, &files, argc, argv, job->directory.summary,
+                                 job->directory.summary_temporary, error);
 }
 
 /* ------------------------------------------------------------------ end */
@@ -322,7 +305,7 @@ void job_clean(const struct job *job)
 {
     dump_npy_leave(job->options->dump_place);
     if (job->sink)
-        file_sink_abandon(job->sink);
+        aispipe_file_sink_abandon(job->sink);
     (void)unlink(job->directory.summary_temporary);
     output_dir_remove_if_empty(&job->directory);
 }
@@ -345,12 +328,12 @@ int job_save_profile(struct job *job, struct aispipe_error *error)
 
 void job_close_files(struct job *job, bool failed)
 {
-    file_sink_close(job->sink);
+    aispipe_file_sink_close(job->sink);
     if (failed)
         output_dir_remove_if_empty(&job->directory);
-    file_source_close(job->files);
-    made_up_source_close(job->made_up);
-    shape_plan_close(job->shapes);
+    aispipe_file_source_close(job->files);
+    aispipe_made_up_source_close(job->made_up);
+    aispipe_shape_plan_close(job->shapes);
     job->shapes = NULL;
     job->sink = NULL;
     job->files = NULL;

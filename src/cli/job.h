@@ -12,15 +12,11 @@
 #define AISPIPE_CLI_JOB_H
 
 #include "aispipe/backend.h"
+#include "aispipe/files.h"
+#include "aispipe/summary.h"
 #include "cli/energy.h"
 #include "cli/options.h"
 #include "cli/output_dir.h"
-#include "io/dataset.h"
-#include "io/file_sink.h"
-#include "io/file_source.h"
-#include "io/shape_plan.h"
-#include "io/share.h"
-#include "summary.h"
 
 struct job {
     /* Set by the caller. */
@@ -36,17 +32,17 @@ struct job {
     /* Made by the steps. */
     struct aispipe_session *session;
     size_t output_sizes[AISPIPE_MAX_TENSORS]; /**< what --outputSize says */
-    const struct dataset *dataset;            /**< the caller's; NULL: made-up data */
-    struct shape_plan *shapes;                /**< of the samples, in the auto modes */
-    struct file_source *files;
-    struct made_up_source *made_up;
+    const struct aispipe_dataset *dataset;    /**< the caller's; NULL: made-up data */
+    struct aispipe_shape_plan *shapes;        /**< of the samples, in the auto modes */
+    struct aispipe_file_source *files;
+    struct aispipe_made_up_source *made_up;
     struct output_dir directory; /**< made by the caller, when something is to be saved */
-    struct file_sink *sink;
-    struct share share; /**< in use when shares > 0 */
+    struct aispipe_file_sink *sink;
+    struct aispipe_share share; /**< in use when shares > 0 */
     struct aispipe_pipeline *pipeline;
-    struct energy *energy;                      /**< NULL: not measured */
-    const struct summary_energy *energy_result; /**< owned by `energy` */
-    double start_time;                          /**< seconds since the epoch */
+    struct energy *energy;                              /**< NULL: not measured */
+    const struct aispipe_summary_energy *energy_result; /**< owned by `energy` */
+    double start_time;                                  /**< seconds since the epoch */
     double end_time;
 };
 
@@ -60,7 +56,7 @@ int job_set_shape(struct job *job, const char *dims, struct aispipe_error *error
 void job_describe(const struct job *job);
 /** In the auto modes: finds out the shape of every sample, and tells the model. `dataset` is borrowed; NULL:
  * made-up data. */
-int job_plan_shapes(struct job *job, const struct dataset *dataset, struct aispipe_error *error);
+int job_plan_shapes(struct job *job, const struct aispipe_dataset *dataset, struct aispipe_error *error);
 /** Of the dataset that job_plan_shapes was given. */
 int job_open_input(struct job *job, struct aispipe_error *error);
 /** Where the batches of the whole dataset come from; valid until job_close_files. */
@@ -77,7 +73,7 @@ int job_start(struct job *job, struct aispipe_error *error);
 /** As aispipe_pipeline_wait. */
 int job_wait(struct job *job, uint64_t timeout_ns, struct aispipe_error *error);
 /** Prints the summary and writes its file, when there is a sink. */
-int job_summarise(struct job *job, int argc, char *const *argv, struct summary *summary,
+int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_summary *summary,
                   struct aispipe_error *error);
 /** For a sudden end: removes half-written files and what is empty. Any thread. */
 void job_clean(const struct job *job);

@@ -16,9 +16,9 @@
 #define MAX_DIM INT32_MAX
 
 static const char *const outfmt_choices[] = {
-    [RESULT_BIN] = "BIN",
-    [RESULT_NPY] = "NPY",
-    [RESULT_TXT] = "TXT",
+    [AISPIPE_RESULT_BIN] = "BIN",
+    [AISPIPE_RESULT_NPY] = "NPY",
+    [AISPIPE_RESULT_TXT] = "TXT",
     NULL,
 };
 static const char *const run_mode_choices[] = {

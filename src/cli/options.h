@@ -8,7 +8,7 @@
 #define AISPIPE_CLI_OPTIONS_H
 
 #include "aispipe/aispipe.h"
-#include "io/file_sink.h"
+#include "aispipe/files.h"
 
 enum run_mode { RUN_MODE_ARRAY, RUN_MODE_FILES, RUN_MODE_TENSOR, RUN_MODE_FULL };
 enum pure_data { PURE_DATA_ZERO, PURE_DATA_RANDOM };
@@ -27,7 +27,7 @@ struct options {
     const char *input;  /**< NULL: pure inference */
     const char *output; /**< NULL: nothing is saved */
     const char *output_dirname;
-    int outfmt; /**< enum result_format */
+    int outfmt; /**< enum aispipe_result_format */
     bool compress;
     int pure_data_type; /**< enum pure_data */
     uint64_t seed;

@@ -18,7 +18,7 @@
 struct run_one {
     struct console *console;
     struct interrupt interrupt;
-    struct dataset *dataset;
+    struct aispipe_dataset *dataset;
     struct job job;
     struct progress progress;
     int argc;
@@ -45,8 +45,8 @@ static int open_dataset(struct run_one *run, struct aispipe_error *error)
     if (!o->input)
         return 0;
     size_t inputs = aispipe_session_model(run->job.session)->n_inputs;
-    int rc = dataset_open(o->input, inputs, o->limit, &run->dataset, error);
-    return rc || !o->output ? rc : dataset_check_names(run->dataset, error);
+    int rc = aispipe_dataset_open(o->input, inputs, o->limit, &run->dataset, error);
+    return rc || !o->output ? rc : aispipe_dataset_check_names(run->dataset, error);
 }
 
 static int open_output(struct run_one *run, struct aispipe_error *error)
@@ -121,7 +121,7 @@ static void log_what_was_saved(const struct job *job)
 static int run_once(struct run_one *run, struct aispipe_error *error)
 {
     struct job *job = &run->job;
-    struct summary summary;
+    struct aispipe_summary summary;
     int rc = prepare(run, error);
     if (rc)
         return rc;
@@ -153,7 +153,7 @@ static int close_run(struct run_one *run, int rc, struct aispipe_error *error)
     if (!rc)
         rc = job_save_profile(job, error);
     job_close_files(job, rc != 0);
-    dataset_close(run->dataset);
+    aispipe_dataset_close(run->dataset);
     run->dataset = NULL;
     return rc;
 }

@@ -40,7 +40,7 @@ struct several {
     struct crew crew;
     struct device *devices;
     size_t count;
-    struct dataset *dataset;
+    struct aispipe_dataset *dataset;
     struct output_dir directory; /* the devices' directories are in it */
     struct progress progress;
     bool began;                 /* errors from here on are those of a run, not of what it was asked to do */
@@ -133,8 +133,8 @@ static int open_dataset(struct several *several, struct aispipe_error *error)
     while (device->rc)
         device++;
     size_t inputs = aispipe_session_model(device->job.session)->n_inputs;
-    int rc = dataset_open(o->input, inputs, o->limit, &several->dataset, error);
-    return rc || !o->output ? rc : dataset_check_names(several->dataset, error);
+    int rc = aispipe_dataset_open(o->input, inputs, o->limit, &several->dataset, error);
+    return rc || !o->output ? rc : aispipe_dataset_check_names(several->dataset, error);
 }
 
 static int open_output(struct several *several, struct device *device, struct aispipe_error *error)
@@ -271,7 +271,7 @@ static void summarise(struct several *several)
 {
     for (size_t i = 0; i < several->count; i++) {
         struct device *device = &several->devices[i];
-        struct summary summary;
+        struct aispipe_summary summary;
         if (device->rc) {
             log_what_was_saved(several, &device->job);
             continue;
@@ -371,7 +371,7 @@ static void end_steps(struct several *several)
         job_close_files(&several->devices[i].job, several->devices[i].rc != 0);
     if (!healthy(several))
         output_dir_remove_if_empty(&several->directory);
-    dataset_close(several->dataset);
+    aispipe_dataset_close(several->dataset);
     crew_release(&several->crew);
     for (size_t i = 0; i < several->count; i++)
         if (several->devices[i].has_thread)

@@ -19,7 +19,7 @@ struct directory {
     int fd;
 };
 
-struct dataset {
+struct aispipe_dataset {
     size_t n_inputs;
     uint64_t samples;
     uint64_t files_per_input;      /* ≥ samples: what --limit leaves out stays in the list */
@@ -79,7 +79,7 @@ static int classify(const char *paths, size_t items, bool *directories, struct a
 
 /* ---------------------------------------------------------------- directories */
 
-static int open_directory(struct dataset *dataset, size_t input, const char *path,
+static int open_directory(struct aispipe_dataset *dataset, size_t input, const char *path,
                           struct aispipe_error *error)
 {
     struct directory *directory = &dataset->directories[input];
@@ -107,7 +107,7 @@ static int open_directory(struct dataset *dataset, size_t input, const char *pat
     return file_list_sort(&dataset->files, before, error);
 }
 
-static int plan_directories(struct dataset *dataset, size_t items, struct aispipe_error *error)
+static int plan_directories(struct aispipe_dataset *dataset, size_t items, struct aispipe_error *error)
 {
     if (items != dataset->n_inputs)
         return aispipe_fail(error, AISPIPE_INVALID,
@@ -129,7 +129,7 @@ static int plan_directories(struct dataset *dataset, size_t items, struct aispip
 
 /* ---------------------------------------------------------------- files */
 
-static int plan_files(struct dataset *dataset, size_t items, struct aispipe_error *error)
+static int plan_files(struct aispipe_dataset *dataset, size_t items, struct aispipe_error *error)
 {
     if (items % dataset->n_inputs != 0)
         return aispipe_fail(error, AISPIPE_INVALID,
@@ -155,7 +155,7 @@ static int plan_files(struct dataset *dataset, size_t items, struct aispipe_erro
 /* ---------------------------------------------------------------- names of results */
 
 /* Names in one directory are different, and so are their stems when all of them end alike. */
-static bool stems_must_differ(const struct dataset *dataset)
+static bool stems_must_differ(const struct aispipe_dataset *dataset)
 {
     if (!dataset->directories)
         return false;
@@ -166,7 +166,7 @@ static bool stems_must_differ(const struct dataset *dataset)
     return true;
 }
 
-int dataset_check_names(const struct dataset *dataset, struct aispipe_error *error)
+int aispipe_dataset_check_names(const struct aispipe_dataset *dataset, struct aispipe_error *error)
 {
     if (stems_must_differ(dataset))
         return 0;
@@ -178,7 +178,7 @@ int dataset_check_names(const struct dataset *dataset, struct aispipe_error *err
     struct file_label one;
     struct file_label other;
     char stem[256];
-    dataset_stem(dataset, left, stem, sizeof stem);
+    aispipe_dataset_stem(dataset, left, stem, sizeof stem);
     file_one_line(stem);
     return aispipe_fail(error, AISPIPE_INVALID,
                         "input files '%s' and '%s' would both have their results saved as '%s_0'; rename one "
@@ -189,7 +189,8 @@ int dataset_check_names(const struct dataset *dataset, struct aispipe_error *err
 
 /* ---------------------------------------------------------------- the plan */
 
-static int plan(struct dataset *dataset, const char *input, uint64_t limit, struct aispipe_error *error)
+static int plan(struct aispipe_dataset *dataset, const char *input, uint64_t limit,
+                struct aispipe_error *error)
 {
     dataset->paths = strdup(input);
     if (!dataset->paths)
@@ -212,27 +213,27 @@ static int plan(struct dataset *dataset, const char *input, uint64_t limit, stru
     return 0;
 }
 
-int dataset_open(const char *input, size_t n_inputs, uint64_t limit, struct dataset **dataset,
-                 struct aispipe_error *error)
+int aispipe_dataset_open(const char *input, size_t n_inputs, uint64_t limit, struct aispipe_dataset **dataset,
+                         struct aispipe_error *error)
 {
     *dataset = NULL;
     if (n_inputs == 0)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "the model has no inputs, so input files cannot be fed to it; leave them out");
-    struct dataset *made = calloc(1, sizeof *made);
+    struct aispipe_dataset *made = calloc(1, sizeof *made);
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the list of input files");
     made->n_inputs = n_inputs;
     int rc = plan(made, input, limit, error);
     if (rc) {
-        dataset_close(made);
+        aispipe_dataset_close(made);
         return rc;
     }
     *dataset = made;
     return 0;
 }
 
-void dataset_close(struct dataset *dataset)
+void aispipe_dataset_close(struct aispipe_dataset *dataset)
 {
     if (!dataset)
         return;
@@ -247,33 +248,35 @@ void dataset_close(struct dataset *dataset)
 
 /* ---------------------------------------------------------------- reading it */
 
-static file_ref ref_of(const struct dataset *dataset, size_t input, uint64_t sample)
+static file_ref ref_of(const struct aispipe_dataset *dataset, size_t input, uint64_t sample)
 {
     return dataset->files.refs[input * dataset->files_per_input + sample];
 }
 
-uint64_t dataset_samples(const struct dataset *dataset)
+uint64_t aispipe_dataset_samples(const struct aispipe_dataset *dataset)
 {
     return dataset->samples;
 }
 
-size_t dataset_inputs(const struct dataset *dataset)
+size_t aispipe_dataset_inputs(const struct aispipe_dataset *dataset)
 {
     return dataset->n_inputs;
 }
 
-enum dataset_format dataset_format_of(const struct dataset *dataset, size_t input, uint64_t sample)
+enum dataset_format dataset_format_of(const struct aispipe_dataset *dataset, size_t input, uint64_t sample)
 {
     return (enum dataset_format)(file_ref_ending(ref_of(dataset, input, sample)) & FILE_ENDING_FORMAT);
 }
 
-const char *dataset_file(const struct dataset *dataset, size_t input, uint64_t sample, int *directory_fd)
+const char *dataset_file(const struct aispipe_dataset *dataset, size_t input, uint64_t sample,
+                         int *directory_fd)
 {
     *directory_fd = dataset->directories ? dataset->directories[input].fd : AT_FDCWD;
     return file_list_name(&dataset->files, ref_of(dataset, input, sample));
 }
 
-size_t dataset_path(const struct dataset *dataset, size_t input, uint64_t sample, char *path, size_t capacity)
+size_t aispipe_dataset_path(const struct aispipe_dataset *dataset, size_t input, uint64_t sample, char *path,
+                            size_t capacity)
 {
     const char *name = file_list_name(&dataset->files, ref_of(dataset, input, sample));
     if (!dataset->directories)
@@ -283,15 +286,16 @@ size_t dataset_path(const struct dataset *dataset, size_t input, uint64_t sample
     return (size_t)snprintf(path, capacity, "%s%s%s", directory, slash ? "" : "/", name);
 }
 
-const char *dataset_label(struct file_label *label, const struct dataset *dataset, size_t input,
+const char *dataset_label(struct file_label *label, const struct aispipe_dataset *dataset, size_t input,
                           uint64_t sample)
 {
     char path[FILE_NAME_MAX + PATH_MAX + 2];
-    size_t length = dataset_path(dataset, input, sample, path, sizeof path);
+    size_t length = aispipe_dataset_path(dataset, input, sample, path, sizeof path);
     return file_label(label, path, length < sizeof path ? length : sizeof path - 1);
 }
 
-size_t dataset_stem(const struct dataset *dataset, uint64_t sample, char *stem, size_t capacity)
+size_t aispipe_dataset_stem(const struct aispipe_dataset *dataset, uint64_t sample, char *stem,
+                            size_t capacity)
 {
     size_t length;
     const char *text = file_list_stem(&dataset->files, ref_of(dataset, 0, sample), &length);

@@ -332,7 +332,7 @@ static int read_npy(struct reading *reading, void *place)
 static int open_file(struct reading *reading)
 {
     int directory;
-    const struct dataset *dataset = reading->reader->plan->dataset;
+    const struct aispipe_dataset *dataset = reading->reader->plan->dataset;
     const char *name = dataset_file(dataset, reading->input, reading->sample, &directory);
     enum dataset_format format = dataset_format_of(dataset, reading->input, reading->sample);
     reading->npy = format == DATASET_NPY || format == DATASET_NPY_ZST;
@@ -352,7 +352,7 @@ static int open_file(struct reading *reading)
 static size_t file_plan_bytes(const struct file_plan *plan, size_t input, uint64_t sample)
 {
     if (plan->shapes)
-        return shape_plan_inputs(plan->shapes, sample)[input].size;
+        return aispipe_shape_plan_inputs(plan->shapes, sample)[input].size;
     return plan->inputs[input].size / plan->files_per_batch;
 }
 

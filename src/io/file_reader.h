@@ -7,19 +7,20 @@
 #define AISPIPE_IO_FILE_READER_H
 
 #include "aispipe/aispipe.h"
+#include "aispipe/files.h"
 #include "io/dataset.h"
 #include "io/file_text.h"
-#include "io/shape_plan.h"
 
 #include <stdatomic.h>
 
 /** What is read, for all threads. Fixed once the files per batch are known. */
 struct file_plan {
-    const struct dataset *dataset;
+    const struct aispipe_dataset *dataset;
     const struct aispipe_tensor_desc *inputs; /**< as many as the dataset has */
     size_t n_inputs;
-    unsigned files_per_batch;        /**< ≥ 1; each file holds this part of its input's bytes */
-    const struct shape_plan *shapes; /**< NULL, or every sample's own shape; one sample is a batch then */
+    unsigned files_per_batch; /**< ≥ 1; each file holds this part of its input's bytes */
+    const struct aispipe_shape_plan
+        *shapes; /**< NULL, or every sample's own shape; one sample is a batch then */
     struct aispipe_log log;
     atomic_flag *warned; /**< that a file's dtype is not the model's */
 };

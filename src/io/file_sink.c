@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "io/file_sink.h"
+#include "aispipe/files.h"
 
 #include "io/fd_io.h"
 #include "io/npy.h"
@@ -24,8 +24,8 @@ enum {
     SHOWN_DIRECTORY_MAX = 1200, /* of a long path, so that the reason behind it fits into the line */
 };
 
-struct file_sink {
-    struct file_sink_options options; /* `directory` is our copy */
+struct aispipe_file_sink {
+    struct aispipe_file_sink_options options; /* `directory` is our copy */
     char *directory;
     int fd;
     struct output *outputs;
@@ -78,7 +78,7 @@ static const char *advice(int code)
     }
 }
 
-static int fail(const struct file_sink *sink, const char *what, const char *name, int code,
+static int fail(const struct aispipe_file_sink *sink, const char *what, const char *name, int code,
                 struct aispipe_error *error)
 {
     const char *directory = sink->directory;
@@ -105,11 +105,12 @@ static int plan_header(struct output *output, const struct aispipe_tensor_desc *
     return 0;
 }
 
-static int plan_output(struct file_sink *sink, size_t index, const struct aispipe_tensor_desc *desc,
+static int plan_output(struct aispipe_file_sink *sink, size_t index, const struct aispipe_tensor_desc *desc,
                        struct aispipe_error *error)
 {
-    static const char *const endings[] = {[RESULT_BIN] = "bin", [RESULT_NPY] = "npy", [RESULT_TXT] = "txt"};
-    const struct file_sink_options *options = &sink->options;
+    static const char *const endings[] = {
+        [AISPIPE_RESULT_BIN] = "bin", [AISPIPE_RESULT_NPY] = "npy", [AISPIPE_RESULT_TXT] = "txt"};
+    const struct aispipe_file_sink_options *options = &sink->options;
     struct output *output = &sink->outputs[index];
     int64_t dims[AISPIPE_MAX_RANK] = {0};
     output->suffix_length = (size_t)snprintf(output->suffix, sizeof output->suffix, "_%zu.%s%s", index,
@@ -121,12 +122,14 @@ static int plan_output(struct file_sink *sink, size_t index, const struct aispip
     int rc = sink_output_plan(options, desc, output, dims, error);
     if (rc)
         return rc;
-    if (output->chunks > 1 && options->format != RESULT_TXT && output->piece_bytes > sink->scratch_bytes)
+    if (output->chunks > 1 && options->format != AISPIPE_RESULT_TXT &&
+        output->piece_bytes > sink->scratch_bytes)
         sink->scratch_bytes = output->piece_bytes;
-    return options->format == RESULT_NPY ? plan_header(output, desc, dims, error) : 0;
+    return options->format == AISPIPE_RESULT_NPY ? plan_header(output, desc, dims, error) : 0;
 }
 
-static int plan(struct file_sink *sink, const struct aispipe_model_desc *model, struct aispipe_error *error)
+static int plan(struct aispipe_file_sink *sink, const struct aispipe_model_desc *model,
+                struct aispipe_error *error)
 {
     sink->outputs = calloc(model->n_outputs ? model->n_outputs : 1, sizeof *sink->outputs);
     if (!sink->outputs)
@@ -140,7 +143,7 @@ static int plan(struct file_sink *sink, const struct aispipe_model_desc *model, 
     return 0;
 }
 
-static int open_directory(struct file_sink *sink, struct aispipe_error *error)
+static int open_directory(struct aispipe_file_sink *sink, struct aispipe_error *error)
 {
     sink->directory = strdup(sink->options.directory);
     if (!sink->directory)
@@ -154,32 +157,57 @@ static int open_directory(struct file_sink *sink, struct aispipe_error *error)
     return 0;
 }
 
-int file_sink_open(const struct file_sink_options *options, const struct aispipe_model_desc *model,
-                   struct file_sink **sink, struct aispipe_error *error)
+static size_t dataset_name(void *context, uint64_t sample, char *stem, size_t capacity)
+{
+    return aispipe_dataset_stem(context, sample, stem, capacity);
+}
+
+/* What the caller has left out. */
+static int complete_options(struct aispipe_file_sink *sink, struct aispipe_error *error)
+{
+    struct aispipe_file_sink_options *options = &sink->options;
+    if (!options->samples_per_batch)
+        options->samples_per_batch = 1;
+    if (options->tag)
+        (void)snprintf(sink->prefix, sizeof sink->prefix, ".aispipe-%.32s-", options->tag);
+    else
+        (void)snprintf(sink->prefix, sizeof sink->prefix, ".aispipe-%ld-", (long)getpid());
+    if (options->stem)
+        return 0;
+    if (!options->dataset)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "nothing says what results are called: set `stem` or `dataset`");
+    options->stem = dataset_name;
+    options->stem_context = (void *)options->dataset; /* only read */
+    return 0;
+}
+
+int aispipe_file_sink_open(const struct aispipe_file_sink_options *options,
+                           const struct aispipe_model_desc *model, struct aispipe_file_sink **sink,
+                           struct aispipe_error *error)
 {
     *sink = NULL;
-    struct file_sink *made = calloc(1, sizeof *made);
+    struct aispipe_file_sink *made = calloc(1, sizeof *made);
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the writer of results");
     made->options = *options;
     made->fd = -1;
-    if (!made->options.samples_per_batch)
-        made->options.samples_per_batch = 1;
     atomic_init(&made->threads, 0);
     atomic_init(&made->abandoned, false);
-    (void)snprintf(made->prefix, sizeof made->prefix, ".aispipe-%.32s-", options->tag);
-    int rc = plan(made, model, error);
+    int rc = complete_options(made, error);
+    if (!rc)
+        rc = plan(made, model, error);
     if (!rc)
         rc = open_directory(made, error);
     if (rc) {
-        file_sink_close(made);
+        aispipe_file_sink_close(made);
         return rc;
     }
     *sink = made;
     return 0;
 }
 
-void file_sink_close(struct file_sink *sink)
+void aispipe_file_sink_close(struct aispipe_file_sink *sink)
 {
     if (!sink)
         return;
@@ -194,12 +222,12 @@ void file_sink_close(struct file_sink *sink)
 
 /* ---------------------------------------------------------------- threads */
 
-static void temporary_name(const struct file_sink *sink, unsigned thread, char name[TEMPORARY_MAX])
+static void temporary_name(const struct aispipe_file_sink *sink, unsigned thread, char name[TEMPORARY_MAX])
 {
     (void)snprintf(name, TEMPORARY_MAX, "%s%u.tmp", sink->prefix, thread);
 }
 
-void file_sink_abandon(struct file_sink *sink)
+void aispipe_file_sink_abandon(struct aispipe_file_sink *sink)
 {
     char name[TEMPORARY_MAX];
     atomic_store(&sink->abandoned, true);
@@ -225,8 +253,8 @@ static void close_thread(void *context, void *thread)
 
 static int open_thread(void *context, void **thread, struct aispipe_error *error)
 {
-    struct file_sink *sink = context;
-    bool text = sink->options.format == RESULT_TXT;
+    struct aispipe_file_sink *sink = context;
+    bool text = sink->options.format == AISPIPE_RESULT_TXT;
     *thread = NULL;
     struct sink_thread *own = calloc(1, sizeof *own);
     if (own && sink->scratch_bytes)
@@ -255,8 +283,8 @@ static const char *gather(const struct output *output, const char *piece, char *
     return scratch;
 }
 
-static int write_binary(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                        const char *piece, int fd)
+static int write_binary(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                        const struct output *output, const char *piece, int fd)
 {
     if (output->chunks > 1)
         piece = gather(output, piece, thread->scratch);
@@ -313,8 +341,8 @@ static int put_row(struct text_file *file, const struct output *output, const ch
     return file->used == TEXT_BYTES ? flush(file, false) : 0;
 }
 
-static int write_text(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                      const char *piece, int fd)
+static int write_text(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                      const struct output *output, const char *piece, int fd)
 {
     struct text_file file = {.thread = thread, .fd = fd, .compress = sink->options.compress};
     size_t row_bytes = output->columns * aispipe_dtype_size(output->dtype);
@@ -329,7 +357,7 @@ static int write_text(const struct file_sink *sink, struct sink_thread *thread, 
 /* ---------------------------------------------------------------- files */
 
 /* O_EXCL, so that neither a link nor anybody else's file of that name is written to. */
-static int create_temporary(const struct file_sink *sink, const struct sink_thread *thread)
+static int create_temporary(const struct aispipe_file_sink *sink, const struct sink_thread *thread)
 {
     int fd;
     if (atomic_load_explicit(&sink->abandoned, memory_order_relaxed)) {
@@ -343,15 +371,16 @@ static int create_temporary(const struct file_sink *sink, const struct sink_thre
     return fd;
 }
 
-static int store_piece(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                       const char *piece, const char *name, struct aispipe_error *error)
+static int store_piece(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                       const struct output *output, const char *piece, const char *name,
+                       struct aispipe_error *error)
 {
     const char *step = "write";
     int fd = create_temporary(sink, thread);
     if (fd < 0)
         return fail(sink, "create the temporary file of", name, errno, error);
-    int code = sink->options.format == RESULT_TXT ? write_text(sink, thread, output, piece, fd)
-                                                  : write_binary(sink, thread, output, piece, fd);
+    int code = sink->options.format == AISPIPE_RESULT_TXT ? write_text(sink, thread, output, piece, fd)
+                                                          : write_binary(sink, thread, output, piece, fd);
     /* Some file systems tell of a full disk only here. The descriptor is gone whatever close says. */
     if (close(fd) != 0 && !code) {
         code = errno;
@@ -377,26 +406,26 @@ static int fail_long_name(const char *name, size_t length, struct aispipe_error 
 }
 
 /* Memory for what is not known before the run grows to what the largest result needs. */
-static int make_room(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                     struct aispipe_error *error)
+static int make_room(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                     const struct output *output, struct aispipe_error *error)
 {
-    if (!thread->header && sink->options.format == RESULT_NPY)
+    if (!thread->header && sink->options.format == AISPIPE_RESULT_NPY)
         thread->header = malloc(NPY_MAX_HEADER);
     if (output->chunks > 1 && output->piece_bytes > thread->scratch_bytes) {
         free(thread->scratch);
         thread->scratch = malloc(output->piece_bytes);
         thread->scratch_bytes = thread->scratch ? output->piece_bytes : 0;
     }
-    if ((!thread->header && sink->options.format == RESULT_NPY) ||
+    if ((!thread->header && sink->options.format == AISPIPE_RESULT_NPY) ||
         (output->chunks > 1 && output->piece_bytes > thread->scratch_bytes))
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to save output '%s'", output->name);
     return 0;
 }
 
 /* The output with the shape that came with the results; its header lies in the thread's memory. */
-static int plan_actual(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                       const struct aispipe_tensor_desc *actual, struct output *planned,
-                       struct aispipe_error *error)
+static int plan_actual(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                       const struct output *output, const struct aispipe_tensor_desc *actual,
+                       struct output *planned, struct aispipe_error *error)
 {
     int64_t dims[AISPIPE_MAX_RANK] = {0};
     *planned = *output;
@@ -405,15 +434,16 @@ static int plan_actual(const struct file_sink *sink, struct sink_thread *thread,
     int rc = sink_output_plan(&sink->options, actual, planned, dims, error);
     if (!rc)
         rc = make_room(sink, thread, planned, error);
-    if (rc || sink->options.format != RESULT_NPY)
+    if (rc || sink->options.format != AISPIPE_RESULT_NPY)
         return rc;
     planned->header = thread->header;
     planned->header_bytes = npy_format_header(actual->dtype, actual->rank, dims, thread->header);
     return 0;
 }
 
-static int store_output(const struct file_sink *sink, struct sink_thread *thread, const struct output *output,
-                        unsigned sample, const char *batch, const char *name, struct aispipe_error *error)
+static int store_output(const struct aispipe_file_sink *sink, struct sink_thread *thread,
+                        const struct output *output, unsigned sample, const char *batch, const char *name,
+                        struct aispipe_error *error)
 {
     const char *piece = batch;
     if (output->piece_bytes)
@@ -424,7 +454,7 @@ static int store_output(const struct file_sink *sink, struct sink_thread *thread
 static int store(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
                  const struct aispipe_tensor_desc *actual, struct aispipe_error *error)
 {
-    const struct file_sink *sink = context;
+    const struct aispipe_file_sink *sink = context;
     char name[NAME_MAX + 1];
     for (unsigned s = 0; s < count; s++) {
         size_t stem = sink->options.stem(sink->options.stem_context, first_sample + s, name, sizeof name);
@@ -447,18 +477,27 @@ static int store(void *context, void *thread, uint64_t first_sample, unsigned co
     return 0;
 }
 
-struct aispipe_sink file_sink_view(struct file_sink *sink)
+struct aispipe_sink aispipe_file_sink_view(struct aispipe_file_sink *sink)
 {
     return (struct aispipe_sink){
         .context = sink, .thread_open = open_thread, .thread_close = close_thread, .store = store};
 }
 
-size_t file_sink_name(const struct file_sink *sink, uint64_t sample, size_t output, char *name,
-                      size_t capacity)
+size_t aispipe_file_sink_name(const struct aispipe_file_sink *sink, uint64_t sample, size_t output,
+                              char *name, size_t capacity)
 {
     const struct output *own = &sink->outputs[output];
     size_t length = sink->options.stem(sink->options.stem_context, sample, name, capacity);
     if (length < capacity)
         (void)snprintf(name + length, capacity - length, "%s", own->suffix);
     return length + own->suffix_length;
+}
+
+size_t aispipe_file_sink_path(const struct aispipe_file_sink *sink, uint64_t sample, size_t output,
+                              char *path, size_t capacity)
+{
+    size_t length = (size_t)snprintf(path, capacity, "%s/", sink->directory);
+    if (length >= capacity)
+        return length;
+    return length + aispipe_file_sink_name(sink, sample, output, path + length, capacity - length);
 }

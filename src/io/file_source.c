@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "io/file_source.h"
+#include "aispipe/files.h"
 
 #include "io/file_reader.h"
 
@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct file_source {
+struct aispipe_file_source {
     struct file_plan plan;
-    struct file_source_layout layout;
+    struct aispipe_file_source_layout layout;
     uint64_t samples;
     atomic_flag warned;
 };
 
 /* ---------------------------------------------------------------- planning */
 
-static int refuse_npy(const struct dataset *dataset, struct aispipe_error *error)
+static int refuse_npy(const struct aispipe_dataset *dataset, struct aispipe_error *error)
 {
-    for (size_t input = 0; input < dataset_inputs(dataset); input++) {
-        for (uint64_t sample = 0; sample < dataset_samples(dataset); sample++) {
+    for (size_t input = 0; input < aispipe_dataset_inputs(dataset); input++) {
+        for (uint64_t sample = 0; sample < aispipe_dataset_samples(dataset); sample++) {
             enum dataset_format format = dataset_format_of(dataset, input, sample);
             struct file_label label;
             if (format == DATASET_NPY || format == DATASET_NPY_ZST)
@@ -60,7 +60,7 @@ static int fail_division(const struct file_plan *plan, size_t input, const struc
 }
 
 /* Looks at the first file of one input. Input 0 decides how many files make a batch. */
-static int plan_input(struct file_source *source, struct file_reader *reader, size_t input,
+static int plan_input(struct aispipe_file_source *source, struct file_reader *reader, size_t input,
                       struct aispipe_error *error)
 {
     struct file_plan *plan = &source->plan;
@@ -92,7 +92,7 @@ static int plan_input(struct file_source *source, struct file_reader *reader, si
                         dataset_label(&label, plan->dataset, input, 0), contents.bytes);
 }
 
-static int plan_inputs(struct file_source *source, struct aispipe_error *error)
+static int plan_inputs(struct aispipe_file_source *source, struct aispipe_error *error)
 {
     struct file_reader *reader;
     int rc = file_reader_open(&source->plan, &reader, error);
@@ -107,14 +107,15 @@ static int plan_inputs(struct file_source *source, struct aispipe_error *error)
     return 0;
 }
 
-static struct file_source *make_source(const struct dataset *dataset, const struct aispipe_model_desc *model,
-                                       const struct aispipe_log *log)
+static struct aispipe_file_source *make_source(const struct aispipe_dataset *dataset,
+                                               const struct aispipe_model_desc *model,
+                                               const struct aispipe_log *log)
 {
-    struct file_source *made = calloc(1, sizeof *made);
+    struct aispipe_file_source *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
     atomic_flag_clear(&made->warned);
-    made->samples = dataset_samples(dataset);
+    made->samples = aispipe_dataset_samples(dataset);
     made->plan = (struct file_plan){
         .dataset = dataset,
         .inputs = model->inputs,
@@ -126,48 +127,50 @@ static struct file_source *make_source(const struct dataset *dataset, const stru
     return made;
 }
 
-int file_source_open_shaped(const struct dataset *dataset, const struct aispipe_model_desc *model,
-                            const struct shape_plan *shapes, const struct aispipe_log *log,
-                            struct file_source **source, struct aispipe_error *error)
+int aispipe_file_source_open_shaped(const struct aispipe_dataset *dataset,
+                                    const struct aispipe_model_desc *model,
+                                    const struct aispipe_shape_plan *shapes, const struct aispipe_log *log,
+                                    struct aispipe_file_source **source, struct aispipe_error *error)
 {
     *source = make_source(dataset, model, log);
     if (!*source)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to read input files");
     (*source)->plan.shapes = shapes;
-    size_t bytes = shape_plan_inputs(shapes, 0)[0].size;
-    (*source)->layout = (struct file_source_layout){bytes, bytes, 1, (*source)->samples};
+    size_t bytes = aispipe_shape_plan_inputs(shapes, 0)[0].size;
+    (*source)->layout = (struct aispipe_file_source_layout){bytes, bytes, 1, (*source)->samples};
     return 0;
 }
 
-int file_source_open(const struct dataset *dataset, const struct aispipe_model_desc *model, bool bin_only,
-                     const struct aispipe_log *log, struct file_source **source, struct aispipe_error *error)
+int aispipe_file_source_open(const struct aispipe_dataset *dataset, const struct aispipe_model_desc *model,
+                             bool bin_only, const struct aispipe_log *log,
+                             struct aispipe_file_source **source, struct aispipe_error *error)
 {
     *source = NULL;
-    if (dataset_inputs(dataset) != model->n_inputs)
+    if (aispipe_dataset_inputs(dataset) != model->n_inputs)
         return aispipe_fail(error, AISPIPE_INVALID,
                             "the dataset was planned for %zu inputs, but the model has %zu",
-                            dataset_inputs(dataset), model->n_inputs);
+                            aispipe_dataset_inputs(dataset), model->n_inputs);
     int rc = bin_only ? refuse_npy(dataset, error) : 0;
     if (rc)
         return rc;
-    struct file_source *made = make_source(dataset, model, log);
+    struct aispipe_file_source *made = make_source(dataset, model, log);
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory to read input files");
     rc = plan_inputs(made, error);
     if (rc) {
-        file_source_close(made);
+        aispipe_file_source_close(made);
         return rc;
     }
     *source = made;
     return 0;
 }
 
-void file_source_close(struct file_source *source)
+void aispipe_file_source_close(struct aispipe_file_source *source)
 {
     free(source);
 }
 
-struct file_source_layout file_source_layout(const struct file_source *source)
+struct aispipe_file_source_layout aispipe_file_source_layout(const struct aispipe_file_source *source)
 {
     return source->layout;
 }
@@ -176,7 +179,7 @@ struct file_source_layout file_source_layout(const struct file_source *source)
 
 static int source_thread_open(void *context, void **thread, struct aispipe_error *error)
 {
-    struct file_source *source = context;
+    struct aispipe_file_source *source = context;
     struct file_reader *reader;
     int rc = file_reader_open(&source->plan, &reader, error);
     *thread = reader;
@@ -208,7 +211,7 @@ static int fill_input(const struct file_plan *plan, struct file_reader *reader, 
 static int source_fill(void *context, void *thread, uint64_t batch, void *const *inputs,
                        struct aispipe_error *error)
 {
-    const struct file_source *source = context;
+    const struct aispipe_file_source *source = context;
     const struct file_plan *plan = &source->plan;
     if (batch >= source->layout.batches)
         return aispipe_fail(error, AISPIPE_INVALID, "batch %llu of %llu does not exist",
@@ -227,21 +230,22 @@ static int source_fill(void *context, void *thread, uint64_t batch, void *const 
 static int source_shape(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
                         struct aispipe_error *error)
 {
-    const struct file_source *source = context;
+    const struct aispipe_file_source *source = context;
     (void)thread;
     if (batch >= source->samples)
         return aispipe_fail(error, AISPIPE_INVALID, "batch %llu does not exist", (unsigned long long)batch);
-    memcpy(inputs, shape_plan_inputs(source->plan.shapes, batch), source->plan.n_inputs * sizeof *inputs);
+    memcpy(inputs, aispipe_shape_plan_inputs(source->plan.shapes, batch),
+           source->plan.n_inputs * sizeof *inputs);
     return 0;
 }
 
 static void source_sample_name(void *context, uint64_t sample, char *name, size_t capacity)
 {
-    const struct file_source *source = context;
-    (void)dataset_path(source->plan.dataset, 0, sample, name, capacity);
+    const struct aispipe_file_source *source = context;
+    (void)aispipe_dataset_path(source->plan.dataset, 0, sample, name, capacity);
 }
 
-struct aispipe_source file_source_view(struct file_source *source)
+struct aispipe_source aispipe_file_source_view(struct aispipe_file_source *source)
 {
     return (struct aispipe_source){
         .context = source,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The one made-up sample of a run without input files. */
-#include "io/file_source.h"
+#include "aispipe/files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct made_up_source {
+struct aispipe_made_up_source {
     const struct aispipe_model_desc *model;
     uint64_t batches;
     void **samples; /* random data of each input; NULL for zeros */
@@ -99,7 +99,7 @@ static int make_sample(const struct aispipe_tensor_desc *desc, uint64_t state, v
 
 /* ---------------------------------------------------------------- the source */
 
-static int make_samples(struct made_up_source *source, uint64_t seed, struct aispipe_error *error)
+static int make_samples(struct aispipe_made_up_source *source, uint64_t seed, struct aispipe_error *error)
 {
     size_t count = source->model->n_inputs;
     source->samples = calloc(count ? count : 1, sizeof *source->samples);
@@ -116,25 +116,26 @@ static int make_samples(struct made_up_source *source, uint64_t seed, struct ais
     return 0;
 }
 
-int made_up_source_open(const struct aispipe_model_desc *model, bool random, uint64_t seed, uint64_t batches,
-                        struct made_up_source **source, struct aispipe_error *error)
+int aispipe_made_up_source_open(const struct aispipe_model_desc *model, bool random, uint64_t seed,
+                                uint64_t batches, struct aispipe_made_up_source **source,
+                                struct aispipe_error *error)
 {
     *source = NULL;
-    struct made_up_source *made = calloc(1, sizeof *made);
+    struct aispipe_made_up_source *made = calloc(1, sizeof *made);
     if (!made)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for made-up data");
     made->model = model;
     made->batches = batches ? batches : 1;
     int rc = random ? make_samples(made, seed, error) : 0;
     if (rc) {
-        made_up_source_close(made);
+        aispipe_made_up_source_close(made);
         return rc;
     }
     *source = made;
     return 0;
 }
 
-void made_up_source_close(struct made_up_source *source)
+void aispipe_made_up_source_close(struct aispipe_made_up_source *source)
 {
     if (!source)
         return;
@@ -147,7 +148,7 @@ void made_up_source_close(struct made_up_source *source)
 static int made_up_fill(void *context, void *thread, uint64_t batch, void *const *inputs,
                         struct aispipe_error *error)
 {
-    const struct made_up_source *source = context;
+    const struct aispipe_made_up_source *source = context;
     (void)thread;
     (void)batch;
     (void)error;
@@ -167,10 +168,10 @@ static void made_up_name(void *context, uint64_t sample, char *name, size_t capa
 {
     (void)context;
     (void)sample;
-    (void)snprintf(name, capacity, "%s", MADE_UP_SAMPLE_NAME);
+    (void)snprintf(name, capacity, "%s", AISPIPE_MADE_UP_SAMPLE_NAME);
 }
 
-struct aispipe_source made_up_source_view(struct made_up_source *source)
+struct aispipe_source aispipe_made_up_source_view(struct aispipe_made_up_source *source)
 {
     return (struct aispipe_source){
         .context = source,

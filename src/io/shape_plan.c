@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "io/shape_plan.h"
+#include "aispipe/files.h"
 
 #include "io/file_reader.h"
 #include "shape.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct shape_plan {
+struct aispipe_shape_plan {
     size_t n_inputs;
     uint64_t samples;
     uint32_t *of_sample;              /* index of its shape */
@@ -27,7 +27,7 @@ static bool same_shape(const struct aispipe_tensor_desc *a, const struct aispipe
 }
 
 /* Makes room for one more; false when there is no memory. */
-static bool grow(struct shape_plan *plan)
+static bool grow(struct aispipe_shape_plan *plan)
 {
     if (plan->n < plan->room)
         return true;
@@ -43,7 +43,7 @@ static bool grow(struct shape_plan *plan)
 }
 
 /* Neighbours are alike more often than not, so the search goes backwards. */
-static int add(struct shape_plan *plan, uint64_t sample, const struct aispipe_tensor_desc *inputs,
+static int add(struct aispipe_shape_plan *plan, uint64_t sample, const struct aispipe_tensor_desc *inputs,
                struct aispipe_error *error)
 {
     size_t n = plan->n_inputs;
@@ -89,7 +89,7 @@ static int take_header(const struct file_plan *files, size_t input, uint64_t sam
     return 0;
 }
 
-static int take_sample(struct shape_plan *plan, const struct file_plan *files,
+static int take_sample(struct aispipe_shape_plan *plan, const struct file_plan *files,
                        const struct aispipe_model_desc *model, enum aispipe_shape_mode mode,
                        struct file_reader *reader, uint64_t sample, struct aispipe_tensor_desc *inputs,
                        struct aispipe_error *error)
@@ -118,9 +118,9 @@ static int take_sample(struct shape_plan *plan, const struct file_plan *files,
 
 /* ---------------------------------------------------------------- all of them */
 
-static struct shape_plan *make(const struct aispipe_model_desc *model, uint64_t samples)
+static struct aispipe_shape_plan *make(const struct aispipe_model_desc *model, uint64_t samples)
 {
-    struct shape_plan *made = calloc(1, sizeof *made);
+    struct aispipe_shape_plan *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
     made->n_inputs = model->n_inputs;
@@ -132,16 +132,17 @@ static struct shape_plan *make(const struct aispipe_model_desc *model, uint64_t 
     return NULL;
 }
 
-int shape_plan_open(const struct dataset *dataset, const struct aispipe_model_desc *model,
-                    enum aispipe_shape_mode mode, struct shape_plan **plan, struct aispipe_error *error)
+int aispipe_shape_plan_open(const struct aispipe_dataset *dataset, const struct aispipe_model_desc *model,
+                            enum aispipe_shape_mode mode, struct aispipe_shape_plan **plan,
+                            struct aispipe_error *error)
 {
     *plan = NULL;
     const struct file_plan files = {
         .dataset = dataset, .inputs = model->inputs, .n_inputs = model->n_inputs, .files_per_batch = 1};
-    struct shape_plan *made = make(model, dataset_samples(dataset));
+    struct aispipe_shape_plan *made = make(model, aispipe_dataset_samples(dataset));
     struct aispipe_tensor_desc *inputs = calloc(model->n_inputs, sizeof *inputs);
     if (!made || !inputs) {
-        shape_plan_close(made);
+        aispipe_shape_plan_close(made);
         free(inputs);
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for the shapes of the samples");
     }
@@ -152,14 +153,14 @@ int shape_plan_open(const struct dataset *dataset, const struct aispipe_model_de
     file_reader_close(reader);
     free(inputs);
     if (rc) {
-        shape_plan_close(made);
+        aispipe_shape_plan_close(made);
         return rc;
     }
     *plan = made;
     return 0;
 }
 
-void shape_plan_close(struct shape_plan *plan)
+void aispipe_shape_plan_close(struct aispipe_shape_plan *plan)
 {
     if (!plan)
         return;
@@ -168,28 +169,29 @@ void shape_plan_close(struct shape_plan *plan)
     free(plan);
 }
 
-const struct aispipe_tensor_desc *shape_plan_inputs(const struct shape_plan *plan, uint64_t sample)
+const struct aispipe_tensor_desc *aispipe_shape_plan_inputs(const struct aispipe_shape_plan *plan,
+                                                            uint64_t sample)
 {
     return plan->each + plan->of_sample[sample] * plan->n_inputs;
 }
 
-const struct aispipe_tensor_desc *shape_plan_each(const struct shape_plan *plan, size_t *n)
+const struct aispipe_tensor_desc *aispipe_shape_plan_each(const struct aispipe_shape_plan *plan, size_t *n)
 {
     *n = plan->n;
     return plan->each;
 }
 
-double shape_plan_mean_batch(const struct shape_plan *plan, uint64_t first, uint64_t count)
+double aispipe_shape_plan_mean_batch(const struct aispipe_shape_plan *plan, uint64_t first, uint64_t count)
 {
     double sum = 0;
     for (uint64_t sample = first; sample < first + count; sample++) {
-        const struct aispipe_tensor_desc *input = shape_plan_inputs(plan, sample);
+        const struct aispipe_tensor_desc *input = aispipe_shape_plan_inputs(plan, sample);
         sum += input->rank > 0 ? (double)input->dims[0] : 1;
     }
     return sum / (double)count;
 }
 
-uint64_t shape_plan_samples(const struct shape_plan *plan)
+uint64_t aispipe_shape_plan_samples(const struct aispipe_shape_plan *plan)
 {
     return plan->samples;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "io/share.h"
+#include "aispipe/files.h"
 
-void share_init(struct share *share, const struct aispipe_source *whole,
-                const struct aispipe_sink *whole_sink, unsigned index, unsigned count)
+void aispipe_share_init(struct aispipe_share *share, const struct aispipe_source *whole,
+                        const struct aispipe_sink *whole_sink, unsigned index, unsigned count)
 {
     uint64_t each = whole->batches / count;
     uint64_t larger = whole->batches % count; /* so many shares, the first ones, have one batch more */
-    *share = (struct share){.whole = *whole, .whole_sink = *whole_sink};
+    *share = (struct aispipe_share){.whole = *whole, .whole_sink = *whole_sink};
     share->batches = each + (index < larger);
     share->first_batch = each * index + (index < larger ? index : larger);
     /* Batches of a source that repeats one sample hold none: the numbers of samples stay within the whole. */
@@ -20,36 +20,36 @@ void share_init(struct share *share, const struct aispipe_source *whole,
 
 static int open_reader(void *context, void **thread, struct aispipe_error *error)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     return share->whole.thread_open(share->whole.context, thread, error);
 }
 
 static void close_reader(void *context, void *thread)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     share->whole.thread_close(share->whole.context, thread);
 }
 
 static int fill(void *context, void *thread, uint64_t batch, void *const *inputs, struct aispipe_error *error)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     return share->whole.fill(share->whole.context, thread, share->first_batch + batch, inputs, error);
 }
 
 static int shape(void *context, void *thread, uint64_t batch, struct aispipe_tensor_desc *inputs,
                  struct aispipe_error *error)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     return share->whole.shape(share->whole.context, thread, share->first_batch + batch, inputs, error);
 }
 
 static void name_sample(void *context, uint64_t sample, char *name, size_t capacity)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     share->whole.sample_name(share->whole.context, share->first_sample + sample, name, capacity);
 }
 
-struct aispipe_source share_source(struct share *share)
+struct aispipe_source aispipe_share_source(struct aispipe_share *share)
 {
     return (struct aispipe_source){
         .context = share,
@@ -68,25 +68,25 @@ struct aispipe_source share_source(struct share *share)
 
 static int open_writer(void *context, void **thread, struct aispipe_error *error)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     return share->whole_sink.thread_open(share->whole_sink.context, thread, error);
 }
 
 static void close_writer(void *context, void *thread)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     share->whole_sink.thread_close(share->whole_sink.context, thread);
 }
 
 static int store(void *context, void *thread, uint64_t first_sample, unsigned count, void *const *outputs,
                  const struct aispipe_tensor_desc *actual, struct aispipe_error *error)
 {
-    const struct share *share = context;
+    const struct aispipe_share *share = context;
     return share->whole_sink.store(share->whole_sink.context, thread, share->first_sample + first_sample,
                                    count, outputs, actual, error);
 }
 
-struct aispipe_sink share_sink(struct share *share)
+struct aispipe_sink aispipe_share_sink(struct aispipe_share *share)
 {
     return (struct aispipe_sink){
         .context = share,

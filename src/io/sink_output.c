@@ -17,7 +17,7 @@ static int check_shape(const struct aispipe_tensor_desc *desc, struct aispipe_er
 }
 
 /* Refuses outputs that have no such axis, or one whose length the samples do not divide. */
-static int check_cut(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
+static int check_cut(const struct aispipe_file_sink_options *options, const struct aispipe_tensor_desc *desc,
                      struct aispipe_error *error)
 {
     char shape[AISPIPE_MAX_RANK * 22 + 3];
@@ -89,7 +89,7 @@ static bool plan_piece(struct output *output, const struct aispipe_tensor_desc *
     return true;
 }
 
-int sink_output_plan(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
+int sink_output_plan(const struct aispipe_file_sink_options *options, const struct aispipe_tensor_desc *desc,
                      struct output *output, int64_t dims[AISPIPE_MAX_RANK], struct aispipe_error *error)
 {
     unsigned samples = options->samples_per_batch;

@@ -3,7 +3,7 @@
 #ifndef AISPIPE_IO_SINK_OUTPUT_H
 #define AISPIPE_IO_SINK_OUTPUT_H
 
-#include "io/file_sink.h"
+#include "aispipe/files.h"
 
 /**
  * How an output's piece of one sample lies in the batch: `chunks` runs of `chunk_bytes`, each `stride_bytes`
@@ -26,7 +26,7 @@ struct output {
  * Fills in all that depends on the shape but the header. `dims` becomes the shape of one sample's piece.
  * Refuses an output whose shape is unknown, or that cannot be cut into the samples of a batch.
  */
-int sink_output_plan(const struct file_sink_options *options, const struct aispipe_tensor_desc *desc,
+int sink_output_plan(const struct aispipe_file_sink_options *options, const struct aispipe_tensor_desc *desc,
                      struct output *output, int64_t dims[AISPIPE_MAX_RANK], struct aispipe_error *error);
 
 #endif

@@ -11,7 +11,7 @@
  * ring.c say, order by order, why the weaker ones are enough, and ThreadSanitizer watches the unit test.
  *
  * Run by tests/model/check. -DALONE_PUSH and -DALONE_POP choose the plain stores of RING_ONE_PRODUCER and
- * RING_ONE_CONSUMER.
+ * RING_ONE_CONSUMER; -DLIMITED lets the sleep of those who park end by time, too, whenever it likes (deadline_ns).
  */
 #ifndef CAP
 #define CAP 2
@@ -208,6 +208,9 @@ inline gate_wait(gate)
     if
     :: ready -> skip
     :: else -> gate_sleep(gate, PARK(gate), false)
+#ifdef LIMITED /* a caller that gives up after some time, and comes back */
+    :: !ready -> gate_sleep(gate, PARK(gate), true)
+#endif
     fi
 }
 

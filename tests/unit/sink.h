@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "io/file_sink.h"
+#include "aispipe/files.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -58,13 +58,14 @@ static inline size_t stem_of(void *context, uint64_t sample, char *stem, size_t 
     return (size_t)snprintf(stem, capacity, "%s%d", word, (int)sample);
 }
 
-static inline struct file_sink_options options_in(const struct place *place, enum result_format format)
+static inline struct aispipe_file_sink_options options_in(const struct place *place,
+                                                          enum aispipe_result_format format)
 {
-    return (struct file_sink_options){.tag = "unit",
-                                      .directory = place->directory,
-                                      .format = format,
-                                      .samples_per_batch = 1,
-                                      .stem = stem_of};
+    return (struct aispipe_file_sink_options){.tag = "unit",
+                                              .directory = place->directory,
+                                              .format = format,
+                                              .samples_per_batch = 1,
+                                              .stem = stem_of};
 }
 
 static inline struct aispipe_tensor_desc tensor(enum aispipe_dtype dtype, int rank, const int64_t *dims)
@@ -85,21 +86,22 @@ static inline struct aispipe_tensor_desc tensor(enum aispipe_dtype dtype, int ra
     }
 
 /* Opens a sink, stores one batch and closes it. */
-static inline int store(const struct file_sink_options *options, const struct aispipe_tensor_desc *output,
-                        unsigned count, const void *data, struct aispipe_error *error)
+static inline int store(const struct aispipe_file_sink_options *options,
+                        const struct aispipe_tensor_desc *output, unsigned count, const void *data,
+                        struct aispipe_error *error)
 {
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = output};
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     void *thread;
     void *outputs[] = {(void *)(uintptr_t)data};
-    int rc = file_sink_open(options, &model, &sink, error);
+    int rc = aispipe_file_sink_open(options, &model, &sink, error);
     if (rc)
         return rc;
-    struct aispipe_sink view = file_sink_view(sink);
+    struct aispipe_sink view = aispipe_file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, error), 0);
     rc = view.store(view.context, thread, 0, count, outputs, NULL, error);
     view.thread_close(view.context, thread);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
     return rc;
 }
 

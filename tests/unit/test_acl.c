@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 #include "fake_acl.h"
 
 #include <dlfcn.h>
@@ -60,7 +60,7 @@ static int make_directory(void **state)
     (void)snprintf(model_path, sizeof model_path, "%s/m.om", directory);
     (void)snprintf(settings_path, sizeof settings_path, "%s/a.config", directory);
     struct aispipe_error error;
-    return backend_find("acl", NULL, &backend, &error);
+    return aispipe_backend_find("acl", NULL, &backend, &error);
 }
 
 static int remove_directory(void **state)

@@ -2,7 +2,7 @@
 /* acl.json: what is written, and what a user's own file is refused or warned about for. */
 #include "unit.h"
 
-#include "backends/acl/acl_json.h"
+#include "aispipe/acl_json.h"
 #include "files.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 static struct temp_dir dir;
 static struct aispipe_error error;
-static struct acl_json json;
+static struct aispipe_acl_json json;
 static char warnings[4096];
 
 static void keep(void *context, enum aispipe_log_level level, const char *line)
@@ -34,17 +34,17 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    acl_json_free(&json);
+    aispipe_acl_json_free(&json);
     temp_remove(&dir);
     return 0;
 }
 
 static int read_back(const char *text)
 {
-    acl_json_free(&json);
+    aispipe_acl_json_free(&json);
     warnings[0] = '\0';
     temp_write(&dir, "acl.json", text, strlen(text));
-    return acl_json_read(temp_path(&dir, "acl.json"), "/models/net.v1.om", &sink, &json, &error);
+    return aispipe_acl_json_read(temp_path(&dir, "acl.json"), "/models/net.v1.om", &sink, &json, &error);
 }
 
 static void check_file(const char *path, const char *format, const char *place)
@@ -72,20 +72,21 @@ static void test_written(void **state)
     char path[PATH_MAX], place[PATH_MAX];
     (void)umask(022);
     assert_non_null(realpath(dir.path, place));
-    assert_int_equal(acl_json_write_profiler(dir.path, path, sizeof path, &error), 0);
+    assert_int_equal(aispipe_acl_json_write_profiler(dir.path, path, sizeof path, &error), 0);
     assert_string_equal(path, temp_path(&dir, "acl.json"));
     check_file(path,
                "{\"profiler\": {\"switch\": \"on\", \"aicpu\": \"on\", \"output\": \"%s/profiler\", "
                "\"aic_metrics\": \"\"}}\n",
                place);
-    assert_int_equal(acl_json_write_dump(dir.path, "some/where/net.v1.om", path, sizeof path, &error), 0);
+    assert_int_equal(aispipe_acl_json_write_dump(dir.path, "some/where/net.v1.om", path, sizeof path, &error),
+                     0);
     check_file(path,
                "{\"dump\": {\"dump_path\": \"%s/dump\", \"dump_mode\": \"all\", \"dump_list\": "
                "[{\"model_name\": \"net.v1\"}]}}\n",
                place);
     /* What is written is what is read without a word. */
     warnings[0] = '\0';
-    assert_int_equal(acl_json_read(path, "net.v1.om", &sink, &json, &error), 0);
+    assert_int_equal(aispipe_acl_json_read(path, "net.v1.om", &sink, &json, &error), 0);
     assert_string_equal(warnings, "");
     assert_true(json.has_dump && !json.has_profiler);
     size_t length = strlen(place);
@@ -98,11 +99,12 @@ static void test_cannot_write(void **state)
 {
     (void)state;
     char path[PATH_MAX];
-    assert_int_equal(acl_json_write_profiler(temp_path(&dir, "none"), path, sizeof path, &error), AISPIPE_IO);
+    assert_int_equal(aispipe_acl_json_write_profiler(temp_path(&dir, "none"), path, sizeof path, &error),
+                     AISPIPE_IO);
     assert_non_null(strstr(error.message, "/none/profiler"));
     temp_write(&dir, "dump", "", 0);
     temp_subdir(&dir, "acl.json");
-    assert_int_equal(acl_json_write_profiler(dir.path, path, sizeof path, &error), AISPIPE_IO);
+    assert_int_equal(aispipe_acl_json_write_profiler(dir.path, path, sizeof path, &error), AISPIPE_IO);
     assert_non_null(strstr(error.message, "/acl.json"));
 }
 
@@ -116,13 +118,13 @@ static void check_refused(const char *text, const char *words)
 static void test_refused(void **state)
 {
     (void)state;
-    char large[ACL_JSON_MAX_BYTES + 2];
+    char large[AISPIPE_ACL_JSON_MAX_BYTES + 2];
     memset(large, ' ', sizeof large);
     memcpy(large, "{}", 2);
-    large[ACL_JSON_MAX_BYTES] = '\0';
+    large[AISPIPE_ACL_JSON_MAX_BYTES] = '\0';
     assert_int_equal(read_back(large), 0);
-    large[ACL_JSON_MAX_BYTES] = ' ';
-    large[ACL_JSON_MAX_BYTES + 1] = '\0';
+    large[AISPIPE_ACL_JSON_MAX_BYTES] = ' ';
+    large[AISPIPE_ACL_JSON_MAX_BYTES + 1] = '\0';
     check_refused(large, "larger than 8192 bytes");
     check_refused("", "no JSON object");
     check_refused("{\"dump\": {}", "no JSON object");
@@ -130,13 +132,16 @@ static void test_refused(void **state)
     check_refused("[]", "no JSON object");
     check_refused("{\"dump\": 1}", "\"dump\"");
     check_refused("{\"profiler\": []}", "\"profiler\"");
-    assert_int_equal(acl_json_read(temp_path(&dir, "none.json"), "m", &sink, &json, &error), AISPIPE_INVALID);
+    assert_int_equal(aispipe_acl_json_read(temp_path(&dir, "none.json"), "m", &sink, &json, &error),
+                     AISPIPE_INVALID);
     assert_non_null(strstr(error.message, "No such file"));
     temp_write(&dir, "acl.txt", "{}", 2);
-    assert_int_equal(acl_json_read(temp_path(&dir, "acl.txt"), "m", &sink, &json, &error), AISPIPE_INVALID);
+    assert_int_equal(aispipe_acl_json_read(temp_path(&dir, "acl.txt"), "m", &sink, &json, &error),
+                     AISPIPE_INVALID);
     assert_non_null(strstr(error.message, ".json"));
     temp_subdir(&dir, "d.json");
-    assert_int_equal(acl_json_read(temp_path(&dir, "d.json"), "m", &sink, &json, &error), AISPIPE_INVALID);
+    assert_int_equal(aispipe_acl_json_read(temp_path(&dir, "d.json"), "m", &sink, &json, &error),
+                     AISPIPE_INVALID);
     assert_non_null(strstr(error.message, "regular file"));
 }
 
@@ -235,7 +240,7 @@ static void test_redirected(void **state)
     (void)snprintf(from, sizeof from, "%s", temp_path(&dir, "from.json"));
     (void)snprintf(place, sizeof place, "%s", temp_path(&dir, "to"));
     (void)umask(022);
-    assert_int_equal(acl_json_redirect_dump(from, place, path, sizeof path, &error), 0);
+    assert_int_equal(aispipe_acl_json_redirect_dump(from, place, path, sizeof path, &error), 0);
     assert_string_equal(path, temp_path(&dir, "to/acl.json"));
     check_file(
         path,
@@ -243,7 +248,7 @@ static void test_redirected(void **state)
         "\"layer\":[\"l\"]}],\"dump_path\":\"%s\"},\"more\":[1.5,null]}",
         place);
     temp_write(&dir, "from.json", "{}", 2);
-    assert_int_equal(acl_json_redirect_dump(from, place, path, sizeof path, &error), AISPIPE_FORMAT);
+    assert_int_equal(aispipe_acl_json_redirect_dump(from, place, path, sizeof path, &error), AISPIPE_FORMAT);
     assert_non_null(strstr(error.message, "from.json"));
 }
 

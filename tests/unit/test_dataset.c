@@ -43,12 +43,12 @@ static char *join(const char *const *names)
 
 #define PATHS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static struct dataset *planned(const char *const *names, size_t inputs, uint64_t limit)
+static struct aispipe_dataset *planned(const char *const *names, size_t inputs, uint64_t limit)
 {
-    struct dataset *dataset;
+    struct aispipe_dataset *dataset;
     struct aispipe_error error = {0};
     char *input = join(names);
-    if (dataset_open(input, inputs, limit, &dataset, &error) != 0)
+    if (aispipe_dataset_open(input, inputs, limit, &dataset, &error) != 0)
         fail_msg("%s", error.message);
     memset(input, '#', strlen(input)); /* it must have been copied */
     free(input);
@@ -57,9 +57,9 @@ static struct dataset *planned(const char *const *names, size_t inputs, uint64_t
 
 static void refused_text(const char *input, size_t inputs, int code, const char *one, const char *other)
 {
-    struct dataset *dataset = (struct dataset *)(uintptr_t)1;
+    struct aispipe_dataset *dataset = (struct aispipe_dataset *)(uintptr_t)1;
     struct aispipe_error error = {0};
-    assert_int_equal(dataset_open(input, inputs, 0, &dataset, &error), code);
+    assert_int_equal(aispipe_dataset_open(input, inputs, 0, &dataset, &error), code);
     assert_null(dataset);
     assert_int_equal(error.code, code);
     if (!strstr(error.message, one) || !strstr(error.message, other))
@@ -77,40 +77,40 @@ static void refused(const char *const *names, size_t inputs, int code, const cha
 static void collides(const char *const *names, size_t inputs, const char *one, const char *other)
 {
     struct aispipe_error error = {0};
-    struct dataset *dataset = planned(names, inputs, 0);
-    assert_int_equal(dataset_check_names(dataset, &error), AISPIPE_INVALID);
+    struct aispipe_dataset *dataset = planned(names, inputs, 0);
+    assert_int_equal(aispipe_dataset_check_names(dataset, &error), AISPIPE_INVALID);
     if (!strstr(error.message, one) || !strstr(error.message, other))
         fail_msg("'%s' says neither '%s' nor '%s'", error.message, one, other);
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
 }
 
-static void close_without_collision(struct dataset *dataset)
+static void close_without_collision(struct aispipe_dataset *dataset)
 {
     struct aispipe_error error = {0};
-    assert_int_equal(dataset_check_names(dataset, &error), 0);
-    dataset_close(dataset);
+    assert_int_equal(aispipe_dataset_check_names(dataset, &error), 0);
+    aispipe_dataset_close(dataset);
 }
 
-static void check_names(const struct dataset *dataset, size_t input, const char *const *names)
+static void check_names(const struct aispipe_dataset *dataset, size_t input, const char *const *names)
 {
     uint64_t sample = 0;
     for (; names[sample]; sample++) {
         char path[PATH_MAX + 256];
-        assert_true(sample < dataset_samples(dataset));
-        size_t length = dataset_path(dataset, input, sample, path, sizeof path);
+        assert_true(sample < aispipe_dataset_samples(dataset));
+        size_t length = aispipe_dataset_path(dataset, input, sample, path, sizeof path);
         assert_int_equal(length, strlen(path));
         assert_string_equal(path, temp_path(&dir, names[sample]));
         int fd;
         const char *name = dataset_file(dataset, input, sample, &fd);
         assert_int_equal(faccessat(fd, name, R_OK, 0), 0);
     }
-    assert_int_equal(dataset_samples(dataset), sample);
+    assert_int_equal(aispipe_dataset_samples(dataset), sample);
 }
 
-static void check_stem(const struct dataset *dataset, uint64_t sample, const char *wanted)
+static void check_stem(const struct aispipe_dataset *dataset, uint64_t sample, const char *wanted)
 {
     char stem[64];
-    assert_int_equal(dataset_stem(dataset, sample, stem, sizeof stem), strlen(wanted));
+    assert_int_equal(aispipe_dataset_stem(dataset, sample, stem, sizeof stem), strlen(wanted));
     assert_string_equal(stem, wanted);
 }
 
@@ -131,7 +131,7 @@ static void a_directory_is_taken_in_natural_order(void **state)
     assert_int_equal(symlink("../elsewhere.npy", temp_path(&dir, "d/link.npy")), 0);
     assert_int_equal(symlink("inner.npy", temp_path(&dir, "d/link2.npy")),
                      0); /* to a directory: passed over */
-    struct dataset *dataset = planned(PATHS("d"), 1, 0);
+    struct aispipe_dataset *dataset = planned(PATHS("d"), 1, 0);
     check_names(dataset, 0,
                 PATHS("d/.npy", "d/a.b.npy", "d/img1.BIN", "d/IMG2.bin", "d/img9.npy", "d/img10.npy",
                       "d/img11.npy.zst", "d/img12.bin.zst", "d/img13.NPY.zst", "d/link.npy", "d/z.NPY"));
@@ -145,7 +145,7 @@ static void a_directory_is_taken_in_natural_order(void **state)
         DATASET_NPY_ZST, DATASET_BIN_ZST, DATASET_NPY_ZST, DATASET_NPY, DATASET_NPY};
     for (uint64_t i = 0; i < 11; i++)
         assert_int_equal(dataset_format_of(dataset, 0, i), formats[i]);
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
 }
 
 static void directories_feed_inputs_in_order(void **state)
@@ -157,15 +157,15 @@ static void directories_feed_inputs_in_order(void **state)
     make_file("p/a10.npy");
     make_file("q/z1.bin");
     make_file("q/b.bin");
-    struct dataset *dataset = planned(PATHS("p/", "q"), 2, 0);
-    assert_int_equal(dataset_inputs(dataset), 2);
+    struct aispipe_dataset *dataset = planned(PATHS("p/", "q"), 2, 0);
+    assert_int_equal(aispipe_dataset_inputs(dataset), 2);
     check_names(dataset, 0, PATHS("p/a2.npy", "p/a10.npy"));
     check_names(dataset, 1, PATHS("q/b.bin", "q/z1.bin"));
     check_stem(dataset, 1, "a10");
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
     dataset = planned(PATHS("p", "p"), 2, 0); /* the same one twice is fine */
     check_names(dataset, 1, PATHS("p/a2.npy", "p/a10.npy"));
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
 }
 
 static void directories_that_do_not_fit_are_refused(void **state)
@@ -198,21 +198,21 @@ static void files_are_cut_into_equal_runs(void **state)
     make_file("a.npy");
     make_file("y.bin");
     make_file("x.bin.zst");
-    struct dataset *dataset = planned(PATHS("b.npy", "a.npy", "y.bin", "x.bin.zst"), 2, 0);
+    struct aispipe_dataset *dataset = planned(PATHS("b.npy", "a.npy", "y.bin", "x.bin.zst"), 2, 0);
     check_names(dataset, 0, PATHS("b.npy", "a.npy")); /* as given, not sorted */
     check_names(dataset, 1, PATHS("y.bin", "x.bin.zst"));
     check_stem(dataset, 0, "b");
     check_stem(dataset, 1, "a");
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
     dataset = planned(PATHS("b.npy", "y.bin"), 2, 0);
-    assert_int_equal(dataset_samples(dataset), 1);
-    dataset_close(dataset);
+    assert_int_equal(aispipe_dataset_samples(dataset), 1);
+    aispipe_dataset_close(dataset);
     /* The stem has neither the directory nor its dots. */
     temp_subdir(&dir, "v1.5");
     make_file("v1.5/one.npy");
     dataset = planned(PATHS("v1.5/one.npy"), 1, 0);
     check_stem(dataset, 0, "one");
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
 }
 
 static void files_that_do_not_fit_are_refused(void **state)
@@ -246,7 +246,8 @@ static void colliding_names_are_refused(void **state)
     make_file("e/one.npy");
     collides(PATHS("d/one.npy", "e/one.npy"), 1, "d/one.npy", "e/one.npy");
     collides(PATHS("d/one.npy", "d/one.npy"), 1, "'one_0'", "rename");
-    struct dataset *dataset = planned(PATHS("d/one.npy", "e/one.npy"), 2, 0); /* only input 0 names results */
+    struct aispipe_dataset *dataset =
+        planned(PATHS("d/one.npy", "e/one.npy"), 2, 0); /* only input 0 names results */
     close_without_collision(dataset);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         make_file(others[i]);
@@ -255,7 +256,7 @@ static void colliding_names_are_refused(void **state)
     }
     make_file("d/One.bin"); /* another name: results are files of their own */
     dataset = planned(PATHS("d"), 1, 0);
-    assert_int_equal(dataset_samples(dataset), 2);
+    assert_int_equal(aispipe_dataset_samples(dataset), 2);
     close_without_collision(dataset);
 }
 
@@ -271,13 +272,13 @@ static void the_limit_keeps_the_first_samples(void **state)
         (void)snprintf(name, sizeof name, "q/t%d.bin", i);
         make_file(name);
     }
-    struct dataset *dataset = planned(PATHS("p", "q"), 2, 2);
+    struct aispipe_dataset *dataset = planned(PATHS("p", "q"), 2, 2);
     check_names(dataset, 0, PATHS("p/s1.npy", "p/s2.npy"));
     check_names(dataset, 1, PATHS("q/t1.bin", "q/t2.bin"));
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
     dataset = planned(PATHS("p", "q"), 2, 99);
-    assert_int_equal(dataset_samples(dataset), 12);
-    dataset_close(dataset);
+    assert_int_equal(aispipe_dataset_samples(dataset), 12);
+    aispipe_dataset_close(dataset);
     make_file("p/s2.bin"); /* collides, but is left out */
     make_file("q/u.bin");
     dataset = planned(PATHS("p", "q"), 2, 2);
@@ -289,16 +290,16 @@ static void long_and_short_buffers_are_respected(void **state)
 {
     (void)state;
     make_file("sample.npy");
-    struct dataset *dataset = planned(PATHS("sample.npy"), 1, 0);
+    struct aispipe_dataset *dataset = planned(PATHS("sample.npy"), 1, 0);
     char text[8] = "#######";
-    assert_int_equal(dataset_stem(dataset, 0, text, 4), 6);
+    assert_int_equal(aispipe_dataset_stem(dataset, 0, text, 4), 6);
     assert_string_equal(text, "sam");
     assert_string_equal(text + 4, "###");
-    assert_int_equal(dataset_stem(dataset, 0, NULL, 0), 6);
-    assert_true(dataset_path(dataset, 0, 0, text, 2) > 6);
+    assert_int_equal(aispipe_dataset_stem(dataset, 0, NULL, 0), 6);
+    assert_true(aispipe_dataset_path(dataset, 0, 0, text, 2) > 6);
     assert_int_equal(strlen(text), 1);
-    dataset_close(dataset);
-    dataset_close(NULL);
+    aispipe_dataset_close(dataset);
+    aispipe_dataset_close(NULL);
 }
 
 static void many_files_are_planned(void **state)
@@ -312,14 +313,14 @@ static void many_files_are_planned(void **state)
                        i % 2 ? "npy" : "bin");
         make_file(name);
     }
-    struct dataset *dataset = planned(PATHS("many"), 1, 0);
-    assert_int_equal(dataset_samples(dataset), COUNT);
+    struct aispipe_dataset *dataset = planned(PATHS("many"), 1, 0);
+    assert_int_equal(aispipe_dataset_samples(dataset), COUNT);
     for (int i = 0; i < COUNT; i++) {
         char wanted[64];
         (void)snprintf(wanted, sizeof wanted, "ILSVRC2012_val_%d", i);
         check_stem(dataset, (uint64_t)i, wanted);
     }
-    dataset_close(dataset);
+    aispipe_dataset_close(dataset);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

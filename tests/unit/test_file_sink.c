@@ -45,7 +45,7 @@ static void check_npy(const struct place *place, const char *name, const char *h
 
 static void test_npy_is_what_numpy_writes(void **state)
 {
-    struct file_sink_options options = options_in(*state, RESULT_NPY);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_NPY);
     const float floats[] = {1, -2, 0.5f};
     struct aispipe_tensor_desc y = tensor(AISPIPE_FLOAT32, 2, DIMS(1, 3));
     assert_int_equal(store(&options, &y, 1, floats, NULL), 0);
@@ -66,7 +66,7 @@ static void test_npy_is_what_numpy_writes(void **state)
 
 static void test_bin_is_the_bytes(void **state)
 {
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     const int16_t values[] = {1, -2, 300};
     struct aispipe_tensor_desc y = tensor(AISPIPE_INT16, 2, DIMS(3, 1));
     assert_int_equal(store(&options, &y, 1, values, NULL), 0);
@@ -77,22 +77,22 @@ static void test_bin_is_the_bytes(void **state)
 static void test_scalars_and_empty_tensors(void **state)
 {
     const int64_t scalar = -5;
-    struct file_sink_options options = options_in(*state, RESULT_NPY);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_NPY);
     struct aispipe_tensor_desc y = tensor(AISPIPE_INT64, 0, NULL);
     assert_int_equal(store(&options, &y, 1, &scalar, NULL), 0);
     CHECK_NPY(*state, "s0_0.npy", NPY_INT64_SCALAR, &scalar, sizeof scalar);
-    options.format = RESULT_TXT;
+    options.format = AISPIPE_RESULT_TXT;
     assert_int_equal(store(&options, &y, 1, &scalar, NULL), 0);
     check_file(*state, "s0_0.txt", "-5 \n", 4);
 
     y = tensor(AISPIPE_BOOL, 2, DIMS(0, 4));
-    options.format = RESULT_NPY;
+    options.format = AISPIPE_RESULT_NPY;
     assert_int_equal(store(&options, &y, 1, NULL, NULL), 0);
     CHECK_NPY(*state, "s0_0.npy", NPY_BOOL_0_4, NULL, 0);
-    options.format = RESULT_BIN;
+    options.format = AISPIPE_RESULT_BIN;
     assert_int_equal(store(&options, &y, 1, NULL, NULL), 0);
     check_file(*state, "s0_0.bin", "", 0);
-    options.format = RESULT_TXT;
+    options.format = AISPIPE_RESULT_TXT;
     assert_int_equal(store(&options, &y, 1, NULL, NULL), 0);
     check_file(*state, "s0_0.txt", "", 0);
     /* Batches of nothing can be cut as well. */
@@ -110,7 +110,7 @@ static void check_text(const struct place *place, const char *name, const char *
 
 static void test_text_has_a_row_for_each_leading_index(void **state)
 {
-    struct file_sink_options options = options_in(*state, RESULT_TXT);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_TXT);
     const float values[] = {1, -2.5f, 0.125f, 1e6f, 0, 7, 8, 9, 10, 11, 12, 13};
     struct aispipe_tensor_desc y = tensor(AISPIPE_FLOAT32, 1, DIMS(3));
     assert_int_equal(store(&options, &y, 1, values, NULL), 0);
@@ -135,7 +135,7 @@ static void test_text_of_any_length(void **state)
     static double values[ROWS * COLUMNS];
     static char text[ROWS * (COLUMNS * (WIDTH + 1) + 1) + 1];
     static char row[COLUMNS * (WIDTH + 1) + 1];
-    struct file_sink_options options = options_in(*state, RESULT_TXT);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_TXT);
     for (int i = 0; i < ROWS * COLUMNS; i++)
         values[i] = -0x1.fffffffffffffp1023;
     char value[WIDTH + 2];
@@ -172,13 +172,13 @@ static void test_batches_are_cut_along_any_axis(void **state)
         data[i] = i;
     struct aispipe_tensor_desc y = tensor(AISPIPE_INT8, 3, DIMS(2, 2, 4));
     for (unsigned axis = 0; axis < 3; axis++) {
-        struct file_sink_options options = options_in(*state, RESULT_BIN);
+        struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
         options.samples_per_batch = 2;
         options.batch_axis = axis;
         assert_int_equal(store(&options, &y, 2, data, NULL), 0);
         check_file(*state, "s0_0.bin", pieces[axis][0], 8);
         check_file(*state, "s1_0.bin", pieces[axis][1], 8);
-        options.format = RESULT_TXT;
+        options.format = AISPIPE_RESULT_TXT;
         assert_int_equal(store(&options, &y, 2, data, NULL), 0);
         check_text(*state, "s0_0.txt", texts[axis][0]);
         check_text(*state, "s1_0.txt", texts[axis][1]);
@@ -190,7 +190,7 @@ static void test_batches_are_cut_along_any_axis(void **state)
 static void test_pieces_keep_their_axis(void **state)
 {
     const float data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-    struct file_sink_options options = options_in(*state, RESULT_NPY);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_NPY);
     options.samples_per_batch = 4;
     struct aispipe_tensor_desc y = tensor(AISPIPE_FLOAT32, 2, DIMS(4, 3));
     assert_int_equal(store(&options, &y, 3, data, NULL), 0);
@@ -207,13 +207,13 @@ static void test_pieces_keep_their_axis(void **state)
 static void refuse(const struct place *place, unsigned samples, unsigned axis, struct aispipe_tensor_desc y,
                    const char *const *wanted)
 {
-    struct file_sink_options options = options_in(place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(place, AISPIPE_RESULT_BIN);
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &y};
     struct aispipe_error error = {0};
-    struct file_sink *sink = (struct file_sink *)&options;
+    struct aispipe_file_sink *sink = (struct aispipe_file_sink *)&options;
     options.samples_per_batch = samples;
     options.batch_axis = axis;
-    assert_true(file_sink_open(&options, &model, &sink, &error) < 0);
+    assert_true(aispipe_file_sink_open(&options, &model, &sink, &error) < 0);
     assert_null(sink);
     for (; *wanted; wanted++) {
         if (!strstr(error.message, *wanted))
@@ -236,18 +236,18 @@ static void test_what_cannot_be_cut_is_refused(void **state)
 
 static void test_unknown_shapes_come_with_the_results(void **state)
 {
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     const struct aispipe_tensor_desc open = tensor(AISPIPE_UINT8, 2, DIMS(-1, 2));
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &open};
     struct aispipe_error error;
     const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8};
     void *outputs[] = {(void *)(uintptr_t)data};
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     void *thread;
     options.samples_per_batch = 2;
     options.batch_axis = 1;
-    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
-    struct aispipe_sink view = file_sink_view(sink);
+    assert_int_equal(aispipe_file_sink_open(&options, &model, &sink, NULL), 0);
+    struct aispipe_sink view = aispipe_file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
     struct aispipe_tensor_desc actual = tensor(AISPIPE_UINT8, 2, DIMS(2, 2));
     assert_int_equal(view.store(view.context, thread, 0, 2, outputs, &actual, NULL), 0);
@@ -267,7 +267,7 @@ static void test_unknown_shapes_come_with_the_results(void **state)
     assert_non_null(strstr(error.message, "'y' came without its shape"));
     assert_int_equal(count_files(*state), 6);
     view.thread_close(view.context, thread);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -275,16 +275,16 @@ static void test_unknown_shapes_come_with_the_results(void **state)
 static void test_each_sample_and_output_has_a_file(void **state)
 {
     const uint8_t a[] = {1, 2}, b[] = {3, 4, 5, 6};
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     const struct aispipe_tensor_desc descs[] = {tensor(AISPIPE_UINT8, 1, DIMS(2)),
                                                 tensor(AISPIPE_UINT8, 2, DIMS(2, 2))};
     struct aispipe_model_desc model = {.n_outputs = 2, .outputs = descs};
     void *outputs[] = {(void *)(uintptr_t)a, (void *)(uintptr_t)b};
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     void *thread;
     options.samples_per_batch = 2;
-    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
-    struct aispipe_sink view = file_sink_view(sink);
+    assert_int_equal(aispipe_file_sink_open(&options, &model, &sink, NULL), 0);
+    struct aispipe_sink view = aispipe_file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
     assert_int_equal(view.store(view.context, thread, 6, 2, outputs, NULL, NULL), 0);
     check_file(*state, "s6_0.bin", a, 1);
@@ -293,13 +293,13 @@ static void test_each_sample_and_output_has_a_file(void **state)
     check_file(*state, "s7_1.bin", b + 2, 2);
     assert_int_equal(count_files(*state), 4);
     char name[32];
-    assert_int_equal(file_sink_name(sink, 7, 1, name, sizeof name), 8);
+    assert_int_equal(aispipe_file_sink_name(sink, 7, 1, name, sizeof name), 8);
     assert_string_equal(name, "s7_1.bin");
-    assert_int_equal(file_sink_name(sink, 7, 1, name, 5), 8);
+    assert_int_equal(aispipe_file_sink_name(sink, 7, 1, name, 5), 8);
     assert_string_equal(name, "s7_1");
-    assert_int_equal(file_sink_name(sink, 7, 1, name, 0), 8);
+    assert_int_equal(aispipe_file_sink_name(sink, 7, 1, name, 0), 8);
     view.thread_close(view.context, thread);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
 }
 
 static void test_names_up_to_the_limit(void **state)
@@ -307,7 +307,7 @@ static void test_names_up_to_the_limit(void **state)
     char stem[NAME_MAX + 1];
     const uint8_t value = 1;
     struct aispipe_error error = {0};
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(1));
     memset(stem, 'n', sizeof stem);
     stem[NAME_MAX - 7] = '\0'; /* and "0_0.bin" */
@@ -339,7 +339,7 @@ static void check_unpacked(const struct place *place, const char *name, const vo
 
 static void test_compressed_files_unpack_to_the_same(void **state)
 {
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     static uint32_t data[100000];
     for (uint32_t i = 0; i < 100000; i++)
         data[i] = i * 2654435761u;
@@ -353,11 +353,11 @@ static void test_compressed_files_unpack_to_the_same(void **state)
     const float floats[] = {1, 2, 3, 4, 5, 6};
     char wanted[140] = NPY_FLOAT32_1_3;
     memcpy(wanted + 128, floats + 3, 12);
-    options.format = RESULT_NPY;
+    options.format = AISPIPE_RESULT_NPY;
     y = tensor(AISPIPE_FLOAT32, 2, DIMS(2, 3));
     assert_int_equal(store(&options, &y, 2, floats, NULL), 0);
     check_unpacked(*state, "s1_0.npy.zst", wanted, sizeof wanted);
-    options.format = RESULT_TXT;
+    options.format = AISPIPE_RESULT_TXT;
     assert_int_equal(store(&options, &y, 2, floats, NULL), 0);
     check_unpacked(*state, "s1_0.txt.zst", "4.000000 5.000000 6.000000 \n", 28);
     y = tensor(AISPIPE_FLOAT32, 2, DIMS(2, 0));

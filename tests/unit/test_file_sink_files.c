@@ -24,7 +24,7 @@ static struct stat stat_of(const struct place *place, const char *name)
 static void test_mode_is_0640(void **state)
 {
     const uint8_t value = 1;
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(1));
     assert_int_equal(store(&options, &y, 1, &value, NULL), 0);
     assert_int_equal(stat_of(*state, "s0_0.bin").st_mode & 07777, 0640);
@@ -40,7 +40,7 @@ static void test_mode_is_0640(void **state)
 static void test_earlier_result_is_replaced_whole(void **state)
 {
     char data[16];
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(4));
     assert_int_equal(store(&options, &y, 1, "old!", NULL), 0);
     int fd = open_in(*state, "s0_0.bin", O_RDONLY);
@@ -63,7 +63,7 @@ static void test_foreign_temporary_is_left_alone(void **state)
 {
     char name[64];
     const struct place *place = *state;
-    struct file_sink_options options = options_in(place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(place, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(2));
     struct aispipe_error error;
     temporary_of(name, sizeof name, 0);
@@ -84,13 +84,13 @@ static void test_foreign_temporary_is_left_alone(void **state)
 static void test_temporaries_are_removed(void **state)
 {
     char name[64];
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(2));
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &y};
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     void *threads[12];
-    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
-    struct aispipe_sink view = file_sink_view(sink);
+    assert_int_equal(aispipe_file_sink_open(&options, &model, &sink, NULL), 0);
+    struct aispipe_sink view = aispipe_file_sink_view(sink);
     for (int i = 0; i < 12; i++) {
         assert_int_equal(view.thread_open(view.context, &threads[i], NULL), 0);
         temporary_of(name, sizeof name, i);
@@ -98,14 +98,14 @@ static void test_temporaries_are_removed(void **state)
     }
     assert_int_equal(close(open_in(*state, "result", O_WRONLY | O_CREAT)), 0);
     assert_int_equal(count_files(*state), 13);
-    file_sink_abandon(sink);
+    aispipe_file_sink_abandon(sink);
     assert_int_equal(count_files(*state), 1);
     void *output = "ok";
     assert_int_not_equal(view.store(view.context, threads[0], 0, 1, &output, NULL, NULL), 0);
     assert_int_equal(count_files(*state), 1);
     for (int i = 0; i < 12; i++)
         view.thread_close(view.context, threads[i]);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
 }
 
 /* ---------------------------------------------------------------- failures */
@@ -128,7 +128,7 @@ static void test_directory_in_the_way(void **state)
     char path[PATH_MAX + 16];
     const struct place *place = *state;
     struct aispipe_error error = {0};
-    struct file_sink_options options = options_in(place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(place, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(2));
     (void)snprintf(path, sizeof path, "%s/s0_0.bin", place->directory);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -145,27 +145,27 @@ static void test_missing_and_removed_directory(void **state)
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &y};
     size_t length = strlen(place.directory);
     (void)snprintf(place.directory + length, sizeof place.directory - length, "/sub");
-    struct file_sink_options options = options_in(&place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(&place, AISPIPE_RESULT_BIN);
     assert_int_equal(store(&options, &y, 1, "ab", &error), AISPIPE_IO);
     assert_non_null(strstr(error.message, place.directory));
     assert_int_equal(mkdir(place.directory, 0700), 0);
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     void *thread, *outputs[] = {"ab"};
-    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
+    assert_int_equal(aispipe_file_sink_open(&options, &model, &sink, NULL), 0);
     assert_int_equal(rmdir(place.directory), 0);
-    struct aispipe_sink view = file_sink_view(sink);
+    struct aispipe_sink view = aispipe_file_sink_view(sink);
     assert_int_equal(view.thread_open(view.context, &thread, NULL), 0);
     assert_int_equal(view.store(view.context, thread, 0, 1, outputs, NULL, &error), AISPIPE_IO);
     check_message(&error, &place, WORDS("removed while the run went on"));
     view.thread_close(view.context, thread);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
 }
 
 static void test_directory_that_may_not_be_written(void **state)
 {
     const struct place *place = *state;
     struct aispipe_error error = {0};
-    struct file_sink_options options = options_in(place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(place, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(2));
     uid_t self = geteuid();
     assert_int_equal(chmod(place->directory, 0500), 0);
@@ -186,7 +186,7 @@ static void test_write_that_fails_leaves_nothing(void **state)
     const struct place *place = *state;
     struct aispipe_error error = {0};
     struct rlimit limit, small;
-    struct file_sink_options options = options_in(place, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(place, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT8, 1, DIMS(sizeof data));
     assert_int_equal(store(&options, &y, 1, data, &error), 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -237,15 +237,15 @@ static void test_several_threads_at_once(void **state)
 {
     pthread_t threads[THREADS];
     struct writer writers[THREADS];
-    struct file_sink_options options = options_in(*state, RESULT_BIN);
+    struct aispipe_file_sink_options options = options_in(*state, AISPIPE_RESULT_BIN);
     struct aispipe_tensor_desc y = tensor(AISPIPE_UINT64, 2, DIMS(4, 2));
     struct aispipe_model_desc model = {.n_outputs = 1, .outputs = &y};
-    struct file_sink *sink;
+    struct aispipe_file_sink *sink;
     options.samples_per_batch = SAMPLES;
     options.batch_axis = 1;
-    assert_int_equal(file_sink_open(&options, &model, &sink, NULL), 0);
+    assert_int_equal(aispipe_file_sink_open(&options, &model, &sink, NULL), 0);
     for (int i = 0; i < THREADS; i++) {
-        writers[i] = (struct writer){.view = file_sink_view(sink), .first = (uint64_t)i};
+        writers[i] = (struct writer){.view = aispipe_file_sink_view(sink), .first = (uint64_t)i};
         assert_int_equal(pthread_create(&threads[i], NULL, write_batches, &writers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
@@ -255,11 +255,11 @@ static void test_several_threads_at_once(void **state)
     for (uint64_t sample = 0; sample < ALL_SAMPLES; sample++) {
         char name[32];
         const uint64_t wanted[] = {sample, sample, sample, sample};
-        (void)file_sink_name(sink, sample, 0, name, sizeof name);
+        (void)aispipe_file_sink_name(sink, sample, 0, name, sizeof name);
         check_file(*state, name, wanted, sizeof wanted);
     }
     assert_int_equal(count_files(*state), ALL_SAMPLES);
-    file_sink_close(sink);
+    aispipe_file_sink_close(sink);
 }
 
 int main(void)

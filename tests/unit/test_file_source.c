@@ -2,9 +2,9 @@
 /* Reading files into batches: what arrives, and what is refused, before the run and during it. */
 #include "unit.h"
 
+#include "aispipe/files.h"
 #include "files.h"
 #include "io/dataset.h"
-#include "io/file_source.h"
 #include "io/npy.h"
 
 #include <errno.h>
@@ -32,8 +32,8 @@ static void keep_line(void *context, enum aispipe_log_level level, const char *l
 struct bench {
     struct aispipe_tensor_desc inputs[2];
     struct aispipe_model_desc model;
-    struct dataset *dataset;
-    struct file_source *source;
+    struct aispipe_dataset *dataset;
+    struct aispipe_file_source *source;
     struct aispipe_source view;
     void *thread;
     struct log_lines lines;
@@ -54,8 +54,8 @@ static void close_source(struct bench *bench)
 {
     if (bench->source)
         bench->view.thread_close(bench->view.context, bench->thread);
-    file_source_close(bench->source);
-    dataset_close(bench->dataset);
+    aispipe_file_source_close(bench->source);
+    aispipe_dataset_close(bench->dataset);
     bench->source = NULL;
     bench->dataset = NULL;
 }
@@ -94,8 +94,10 @@ static int try_open(struct bench *bench, const char *names, bool bin_only, struc
         strcat(input, temp_path(&dir, name));
     }
     struct aispipe_log log = {keep_line, &bench->lines, false};
-    int rc = dataset_open(input, bench->model.n_inputs, 0, &bench->dataset, error);
-    return rc ? rc : file_source_open(bench->dataset, &bench->model, bin_only, &log, &bench->source, error);
+    int rc = aispipe_dataset_open(input, bench->model.n_inputs, 0, &bench->dataset, error);
+    return rc ? rc
+              : aispipe_file_source_open(bench->dataset, &bench->model, bin_only, &log, &bench->source,
+                                         error);
 }
 
 static void open_source(struct bench *bench, const char *names)
@@ -103,7 +105,7 @@ static void open_source(struct bench *bench, const char *names)
     struct aispipe_error error = {0};
     if (try_open(bench, names, false, &error))
         fail_msg("%s", error.message);
-    bench->view = file_source_view(bench->source);
+    bench->view = aispipe_file_source_view(bench->source);
     assert_int_equal(bench->view.thread_open(bench->view.context, &bench->thread, &error), 0);
 }
 
@@ -218,7 +220,7 @@ static void npy_and_bin_are_batched(void **state)
     write_npy("d.npy", "<f4", "(2, 1)", "ddddDDDD", 8);
     temp_write(&dir, "e.BIN", "eeeeEEEE", 8);
     open_source(bench, "a.npy,b.bin,c.npy,d.npy,e.BIN");
-    struct file_source_layout layout = file_source_layout(bench->source);
+    struct aispipe_file_source_layout layout = aispipe_file_source_layout(bench->source);
     assert_int_equal(layout.file_bytes, 8);
     assert_int_equal(layout.tensor_bytes, 24);
     assert_int_equal(layout.files_per_batch, 3);
@@ -362,7 +364,7 @@ static void scalars_and_empty_inputs_work(void **state)
     open_source(bench, "n1.npy,n2.bin,n3.bin.zst,n4.npy.zst,s.npy,s.npy,s.npy,s.npy");
     assert_int_equal(bench->view.samples_per_batch, 1);
     assert_int_equal(bench->view.batches, 4);
-    assert_int_equal(file_source_layout(bench->source).tensor_bytes, 0);
+    assert_int_equal(aispipe_file_source_layout(bench->source).tensor_bytes, 0);
     for (uint64_t batch = 0; batch < 4; batch++) {
         char data[8];
         filled(bench, batch, NULL, data);
@@ -466,7 +468,7 @@ static void bin_only_refuses_every_npy(void **state)
     check_message(&error, TEXTS("--run_mode files", "c.npy"));
     close_source(bench);
     assert_int_equal(try_open(bench, "a.bin,b.bin.zst", true, &error), 0);
-    file_source_close(bench->source);
+    aispipe_file_source_close(bench->source);
     bench->source = NULL;
 }
 

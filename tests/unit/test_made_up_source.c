@@ -2,7 +2,7 @@
 /* Made-up data: valid for every type, spread over its range, and the same for the same seed. */
 #include "unit.h"
 
-#include "io/file_source.h"
+#include "aispipe/files.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -35,10 +35,10 @@ static void make_data(bool random, uint64_t seed, uint64_t batch, void **data)
 {
     struct aispipe_tensor_desc inputs[DTYPES + 1];
     struct aispipe_model_desc model = make_model(inputs);
-    struct made_up_source *source;
+    struct aispipe_made_up_source *source;
     struct aispipe_error error;
-    assert_int_equal(made_up_source_open(&model, random, seed, 3, &source, &error), 0);
-    struct aispipe_source view = made_up_source_view(source);
+    assert_int_equal(aispipe_made_up_source_open(&model, random, seed, 3, &source, &error), 0);
+    struct aispipe_source view = aispipe_made_up_source_view(source);
     for (size_t i = 0; i < DTYPES; i++) {
         data[i] = malloc(inputs[i].size);
         assert_non_null(data[i]);
@@ -46,7 +46,7 @@ static void make_data(bool random, uint64_t seed, uint64_t batch, void **data)
     }
     data[DTYPES] = NULL;
     assert_int_equal(view.fill(view.context, NULL, batch, data, &error), 0);
-    made_up_source_close(source);
+    aispipe_made_up_source_close(source);
 }
 
 static void free_data(void **data)
@@ -138,15 +138,15 @@ static void the_sequence_does_not_change(void **state)
     struct aispipe_tensor_desc input = {
         .name = "x", .dtype = AISPIPE_UINT64, .rank = 1, .dims = {3}, .size = 24};
     struct aispipe_model_desc model = {.n_inputs = 1, .inputs = &input};
-    struct made_up_source *source;
-    assert_int_equal(made_up_source_open(&model, true, 0, 1, &source, NULL), 0);
-    struct aispipe_source view = made_up_source_view(source);
+    struct aispipe_made_up_source *source;
+    assert_int_equal(aispipe_made_up_source_open(&model, true, 0, 1, &source, NULL), 0);
+    struct aispipe_source view = aispipe_made_up_source_view(source);
     uint64_t data[3];
     void *inputs[] = {data};
     assert_int_equal(view.fill(view.context, NULL, 0, inputs, NULL), 0);
     assert_true(data[0] == UINT64_C(0x4d197e6f) && data[1] == UINT64_C(0x74414f5e) &&
                 data[2] == UINT64_C(0x7babf717));
-    made_up_source_close(source);
+    aispipe_made_up_source_close(source);
 }
 
 static void zeros_are_zero(void **state)
@@ -165,9 +165,9 @@ static void there_is_one_sample_however_many_batches(void **state)
     (void)state;
     struct aispipe_tensor_desc inputs[DTYPES + 1];
     struct aispipe_model_desc model = make_model(inputs);
-    struct made_up_source *source;
-    assert_int_equal(made_up_source_open(&model, false, 0, 5, &source, NULL), 0);
-    struct aispipe_source view = made_up_source_view(source);
+    struct aispipe_made_up_source *source;
+    assert_int_equal(aispipe_made_up_source_open(&model, false, 0, 5, &source, NULL), 0);
+    struct aispipe_source view = aispipe_made_up_source_view(source);
     assert_int_equal(view.samples, 1);
     assert_int_equal(view.batches, 5);
     assert_int_equal(view.samples_per_batch, 1);
@@ -176,27 +176,27 @@ static void there_is_one_sample_however_many_batches(void **state)
     assert_string_equal(name, "pure_infer_data");
     view.sample_name(view.context, 0, name, 5);
     assert_string_equal(name, "pure");
-    made_up_source_close(source);
-    made_up_source_close(NULL);
+    aispipe_made_up_source_close(source);
+    aispipe_made_up_source_close(NULL);
 }
 
 static void models_without_inputs_or_types_are_handled(void **state)
 {
     (void)state;
     struct aispipe_model_desc model = {0};
-    struct made_up_source *source;
+    struct aispipe_made_up_source *source;
     struct aispipe_error error;
-    assert_int_equal(made_up_source_open(&model, true, 1, 1, &source, &error), 0);
-    struct aispipe_source view = made_up_source_view(source);
+    assert_int_equal(aispipe_made_up_source_open(&model, true, 1, 1, &source, &error), 0);
+    struct aispipe_source view = aispipe_made_up_source_view(source);
     assert_int_equal(view.fill(view.context, NULL, 0, NULL, &error), 0);
-    made_up_source_close(source);
+    aispipe_made_up_source_close(source);
     struct aispipe_tensor_desc input = {.name = "odd", .dtype = AISPIPE_DTYPE_UNDEFINED, .size = 16};
     model = (struct aispipe_model_desc){.n_inputs = 1, .inputs = &input};
-    assert_int_equal(made_up_source_open(&model, true, 1, 1, &source, &error), AISPIPE_UNSUPPORTED);
+    assert_int_equal(aispipe_made_up_source_open(&model, true, 1, 1, &source, &error), AISPIPE_UNSUPPORTED);
     assert_null(source);
     assert_non_null(strstr(error.message, "'odd'"));
-    assert_int_equal(made_up_source_open(&model, false, 1, 1, &source, &error), 0);
-    made_up_source_close(source);
+    assert_int_equal(aispipe_made_up_source_open(&model, false, 1, 1, &source, &error), 0);
+    aispipe_made_up_source_close(source);
 }
 
 int main(void)

@@ -14,7 +14,7 @@ static void test_defaults(void **state)
     assert_null(options.input);
     assert_null(options.output);
     assert_null(options.output_dirname);
-    assert_int_equal(options.outfmt, RESULT_BIN);
+    assert_int_equal(options.outfmt, AISPIPE_RESULT_BIN);
     assert_false(options.compress);
     assert_int_equal(options.pure_data_type, PURE_DATA_ZERO);
     assert_int_equal(options.seed, 0);
@@ -221,13 +221,13 @@ static void test_choices_in_any_case(void **state)
 {
     (void)state;
     ACCEPT("--outfmt", "npy", "-rm", "FULL", "-pdt=Random", "--progress", "Never", "--backend", "SIM");
-    assert_int_equal(options.outfmt, RESULT_NPY);
+    assert_int_equal(options.outfmt, AISPIPE_RESULT_NPY);
     assert_int_equal(options.run_mode, RUN_MODE_FULL);
     assert_int_equal(options.pure_data_type, PURE_DATA_RANDOM);
     assert_int_equal(options.progress, PROGRESS_NEVER);
     assert_string_equal(options.backend, "sim");
     ACCEPT("--outfmt=TXT", "--run_mode=files");
-    assert_int_equal(options.outfmt, RESULT_TXT);
+    assert_int_equal(options.outfmt, AISPIPE_RESULT_TXT);
     assert_int_equal(options.run_mode, RUN_MODE_FILES);
     for (size_t i = 0; i < option_count; i++) {
         const struct option_spec *spec = &option_table[i];

@@ -2,16 +2,17 @@
 /* How a backend is chosen: by name, by the end of the model's name, and what is said where there is none. */
 #include "unit.h"
 
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct aispipe_backend *named(const char *name)
 {
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-        if (strcmp((*b)->name, name) == 0)
-            return *b;
+    const struct aispipe_backend *backend;
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+        if (strcmp(backend->name, name) == 0)
+            return backend;
     return NULL;
 }
 
@@ -19,7 +20,7 @@ static const struct aispipe_backend *found(const char *name, const char *path)
 {
     const struct aispipe_backend *backend = NULL;
     struct aispipe_error error = {0};
-    int rc = backend_find(name, path, &backend, &error);
+    int rc = aispipe_backend_find(name, path, &backend, &error);
     if (rc)
         fail_msg("'%s' for '%s': %s", name ? name : "NULL", path, error.message);
     return backend;
@@ -27,33 +28,34 @@ static const struct aispipe_backend *found(const char *name, const char *path)
 
 static void refused(const char *name, const char *path, int code, const char *const *words)
 {
-    const struct aispipe_backend *backend = aispipe_backends[0];
+    const struct aispipe_backend *backend = aispipe_backend_at(0);
     struct aispipe_error error = {0};
-    assert_int_equal(backend_find(name, path, &backend, &error), code);
+    assert_int_equal(aispipe_backend_find(name, path, &backend, &error), code);
     assert_int_equal(error.code, code);
     assert_null(backend);
     assert_null(strchr(error.message, '\n'));
     for (; *words; words++)
         if (!strstr(error.message, *words))
             fail_msg("'%s' is not in: %s", *words, error.message);
-    assert_int_equal(backend_find(name, path, &backend, NULL), code);
+    assert_int_equal(aispipe_backend_find(name, path, &backend, NULL), code);
 }
 
 static void tables_are_complete(void **state)
 {
     (void)state;
+    const struct aispipe_backend *backend;
     assert_non_null(named("sim"));
-    for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++) {
-        assert_true((*b)->name && (*b)->name[0] && (*b)->description && (*b)->model_suffixes);
-        assert_ptr_equal(named((*b)->name), *b); /* no name twice */
-        assert_true((*b)->open && (*b)->close && (*b)->load && (*b)->unload && (*b)->describe &&
-                    (*b)->compute);
-        assert_true(!(*b)->io_create == !(*b)->io_destroy);
-        assert_true(!(*b)->host_alloc == !(*b)->host_free);
-        assert_true(!(*b)->lane_create == !(*b)->lane_destroy);
-        bool host_memory = (*b)->caps & AISPIPE_CAP_HOST_MEMORY;
-        assert_true(!(*b)->h2d == host_memory && !(*b)->d2h == host_memory);
-        for (const char *const *suffix = (*b)->model_suffixes; *suffix; suffix++)
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++) {
+        assert_true(backend->name && backend->name[0] && backend->description && backend->model_suffixes);
+        assert_ptr_equal(named(backend->name), backend); /* no name twice */
+        assert_true(backend->open && backend->close && backend->load && backend->unload &&
+                    backend->describe && backend->compute);
+        assert_true(!backend->io_create == !backend->io_destroy);
+        assert_true(!backend->host_alloc == !backend->host_free);
+        assert_true(!backend->lane_create == !backend->lane_destroy);
+        bool host_memory = backend->caps & AISPIPE_CAP_HOST_MEMORY;
+        assert_true(!backend->h2d == host_memory && !backend->d2h == host_memory);
+        for (const char *const *suffix = backend->model_suffixes; *suffix; suffix++)
             for (const char *c = *suffix; *c; c++)
                 assert_false(*c >= 'A' && *c <= 'Z');
     }
@@ -142,7 +144,7 @@ static void the_simulated_device_is_always_there(void **state)
     const struct aispipe_backend *backend;
     struct found found = {0};
     struct aispipe_error error = {0};
-    assert_int_equal(backend_find("sim", NULL, &backend, &error), 0);
+    assert_int_equal(aispipe_backend_find("sim", NULL, &backend, &error), 0);
     assert_int_equal(backend->list(keep, &found, &error), 0);
     assert_int_equal(found.count, 1);
     assert_string_equal(found.name, "0-255");
@@ -154,15 +156,16 @@ static void what_is_lacking_is_told(void **state)
     (void)state;
     const char *name;
     struct aispipe_error why;
+    const struct aispipe_backend *backend;
     size_t lacking = 0;
-    while (backend_lacking(lacking, &name, &why)) {
-        for (const struct aispipe_backend *const *b = aispipe_backends; *b; b++)
-            assert_string_not_equal((*b)->name, name);
+    while (aispipe_backend_lacking(lacking, &name, &why)) {
+        for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+            assert_string_not_equal(backend->name, name);
         assert_non_null(strstr(why.message, "install"));
         lacking++;
     }
 #ifdef AISPIPE_HAVE_OPENVINO
-    for (size_t i = 0; backend_lacking(i, &name, &why); i++)
+    for (size_t i = 0; aispipe_backend_lacking(i, &name, &why); i++)
         assert_string_not_equal(name, "openvino");
 #else
     assert_true(lacking >= 1);

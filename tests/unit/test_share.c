@@ -3,7 +3,7 @@
  * numbers. */
 #include "unit.h"
 
-#include "io/share.h"
+#include "aispipe/files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,8 +61,8 @@ static void test_shares_make_up_the_whole(void **state)
                 struct aispipe_source whole = whole_of(&witness, samples, per_batch);
                 uint64_t next_batch = 0, next_sample = 0, least = UINT64_MAX, most = 0;
                 for (unsigned i = 0; i < count; i++) {
-                    struct share share;
-                    share_init(&share, &whole, &(struct aispipe_sink){0}, i, count);
+                    struct aispipe_share share;
+                    aispipe_share_init(&share, &whole, &(struct aispipe_sink){0}, i, count);
                     assert_int_equal(share.first_batch, next_batch);
                     assert_int_equal(share.first_sample, next_sample);
                     assert_int_equal(share.batches, (share.samples + per_batch - 1) / per_batch);
@@ -81,13 +81,13 @@ static void test_numbers_are_those_of_the_whole(void **state)
 {
     (void)state;
     struct witness witness = {0};
-    struct share share;
+    struct aispipe_share share;
     char name[16];
     struct aispipe_source whole = whole_of(&witness, 11, 2);
     struct aispipe_sink whole_sink = {.context = &witness, .store = store};
-    share_init(&share, &whole, &whole_sink, 1, 2); /* batches 3 to 5: samples 6 to 10 */
-    struct aispipe_source source = share_source(&share);
-    struct aispipe_sink sink = share_sink(&share);
+    aispipe_share_init(&share, &whole, &whole_sink, 1, 2); /* batches 3 to 5: samples 6 to 10 */
+    struct aispipe_source source = aispipe_share_source(&share);
+    struct aispipe_sink sink = aispipe_share_sink(&share);
     assert_int_equal(source.batches, 3);
     assert_int_equal(source.samples, 5);
     assert_int_equal(source.samples_per_batch, 2);
@@ -104,11 +104,11 @@ static void test_numbers_are_those_of_the_whole(void **state)
 static void test_optional_functions(void **state)
 {
     (void)state;
-    struct share share;
+    struct aispipe_share share;
     struct aispipe_source whole = {.samples = 1, .batches = 1, .samples_per_batch = 1, .fill = fill};
-    share_init(&share, &whole, &(struct aispipe_sink){0}, 0, 1);
-    struct aispipe_source source = share_source(&share);
-    struct aispipe_sink sink = share_sink(&share);
+    aispipe_share_init(&share, &whole, &(struct aispipe_sink){0}, 0, 1);
+    struct aispipe_source source = aispipe_share_source(&share);
+    struct aispipe_sink sink = aispipe_share_sink(&share);
     assert_true(!source.thread_open && !source.thread_close && !source.sample_name && source.fill);
     assert_true(!sink.thread_open && !sink.thread_close && !sink.store);
 }

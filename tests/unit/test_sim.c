@@ -3,7 +3,7 @@
  * its model file may say is tested in test_sim_model.c. */
 #include "unit.h"
 
-#include "backends/registry.h"
+#include "aispipe/devices.h"
 #include "clock.h"
 
 #include <pthread.h>
@@ -66,7 +66,7 @@ static void close_io(struct rig *rig, struct aispipe_io *io, void **buffers)
 static void rig_open(struct rig *rig, const char *json)
 {
     *rig = (struct rig){0};
-    assert_int_equal(backend_find("sim", "", &rig->backend, NULL), 0);
+    assert_int_equal(aispipe_backend_find("sim", "", &rig->backend, NULL), 0);
     struct aispipe_backend_config config = {.compute_threads = 1};
     assert_int_equal(rig->backend->open(&config, &rig->device, NULL), 0);
     rig->model = load(rig->backend, rig->device, json);
@@ -212,7 +212,7 @@ static void memory_that_cannot_be_is_refused(void **state)
         (void)snprintf(json, sizeof json, "{\"inputs\":[" IN("%s") "],\"outputs\":[" OUT("y", "%s") "]}",
                        shapes[i][0], shapes[i][1]);
         struct rig rig = {0};
-        assert_int_equal(backend_find("sim", "", &rig.backend, NULL), 0);
+        assert_int_equal(aispipe_backend_find("sim", "", &rig.backend, NULL), 0);
         struct aispipe_backend_config config = {.compute_threads = 1};
         assert_int_equal(rig.backend->open(&config, &rig.device, NULL), 0);
         rig.model = load(rig.backend, rig.device, json);
@@ -228,7 +228,7 @@ static void what_it_cannot_do_is_refused(void **state)
 {
     (void)state;
     const struct aispipe_backend *sim;
-    assert_int_equal(backend_find("sim", "", &sim, NULL), 0);
+    assert_int_equal(aispipe_backend_find("sim", "", &sim, NULL), 0);
     void *device = NULL;
     struct aispipe_error error = {0};
     struct aispipe_backend_config config = {.compute_threads = 1, .engine_device = "GPU"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "backends/acl/acl_json.h"
+#include "aispipe/acl_json.h"
 
 #include "io/fd_io.h"
 #include "json_writer.h"
@@ -135,15 +135,16 @@ static int fill_made(int fd, const void *context)
     return json_end(&json);
 }
 
-int acl_json_write_profiler(const char *directory, char *path, size_t capacity, struct aispipe_error *error)
+int aispipe_acl_json_write_profiler(const char *directory, char *path, size_t capacity,
+                                    struct aispipe_error *error)
 {
     struct made made = {.write = write_profiler};
     int rc = make_results(directory, "profiler", made.results, error);
     return rc ? rc : write_file(directory, fill_made, &made, path, capacity, error);
 }
 
-int acl_json_write_dump(const char *directory, const char *model, char *path, size_t capacity,
-                        struct aispipe_error *error)
+int aispipe_acl_json_write_dump(const char *directory, const char *model, char *path, size_t capacity,
+                                struct aispipe_error *error)
 {
     struct made made = {.write = write_dump, .model = model};
     int rc = make_results(directory, "dump", made.results, error);
@@ -157,7 +158,7 @@ struct reader {
     const char *path;
     const char *model;
     const struct aispipe_log *log;
-    struct acl_json *json;
+    struct aispipe_acl_json *json;
     struct aispipe_error *error;
 };
 
@@ -166,7 +167,7 @@ static int refuse(const struct reader *reader, int code, const char *reason)
     return aispipe_fail(reader->error, code, "option --acl_json_path: '%s' %s", reader->path, reason);
 }
 
-static int read_text(const struct reader *reader, char text[ACL_JSON_MAX_BYTES + 2])
+static int read_text(const struct reader *reader, char text[AISPIPE_ACL_JSON_MAX_BYTES + 2])
 {
     size_t length = strlen(reader->path), got = 0;
     if (length < 6 || strcasecmp(reader->path + length - 5, ".json") != 0)
@@ -178,13 +179,13 @@ static int read_text(const struct reader *reader, char text[ACL_JSON_MAX_BYTES +
     if (!reason && !S_ISREG(info.st_mode))
         rc = refuse(reader, AISPIPE_INVALID, "is not a regular file");
     if (!reason && !rc)
-        reason = fd_read_at(fd, text, ACL_JSON_MAX_BYTES + 1, 0, &got);
+        reason = fd_read_at(fd, text, AISPIPE_ACL_JSON_MAX_BYTES + 1, 0, &got);
     if (fd >= 0)
         (void)close(fd);
     if (reason)
         return aispipe_fail(reader->error, AISPIPE_INVALID, "option --acl_json_path: '%s' cannot be read: %s",
                             reader->path, strerror(reason));
-    if (!rc && got > ACL_JSON_MAX_BYTES)
+    if (!rc && got > AISPIPE_ACL_JSON_MAX_BYTES)
         rc = refuse(reader, AISPIPE_INVALID, "is larger than 8192 bytes, the most that is accepted");
     text[got] = '\0';
     if (!rc && strlen(text) != got)
@@ -257,7 +258,7 @@ static void check_word(const struct reader *reader, const cJSON *dump, const cha
 
 static int take_dump(const struct reader *reader, const cJSON *dump)
 {
-    struct acl_json *json = reader->json;
+    struct aispipe_acl_json *json = reader->json;
     if (!dump)
         return 0;
     json->has_dump = true;
@@ -301,7 +302,7 @@ static const struct {
 
 static int add_option(const struct reader *reader, const char *key, const char *value)
 {
-    struct acl_json *json = reader->json;
+    struct aispipe_acl_json *json = reader->json;
     char **options = reallocarray(json->options, json->n_options + 2, sizeof *options);
     if (options) {
         json->options = options;
@@ -382,12 +383,12 @@ static int take_root(const struct reader *reader, const cJSON *root)
     return rc ? rc : take_profiler(reader, profiler);
 }
 
-int acl_json_read(const char *path, const char *model, const struct aispipe_log *log, struct acl_json *json,
-                  struct aispipe_error *error)
+int aispipe_acl_json_read(const char *path, const char *model, const struct aispipe_log *log,
+                          struct aispipe_acl_json *json, struct aispipe_error *error)
 {
-    *json = (struct acl_json){0};
+    *json = (struct aispipe_acl_json){0};
     const struct reader reader = {.path = path, .model = model, .log = log, .json = json, .error = error};
-    char text[ACL_JSON_MAX_BYTES + 2];
+    char text[AISPIPE_ACL_JSON_MAX_BYTES + 2];
     int rc = read_text(&reader, text);
     if (rc)
         return rc;
@@ -395,17 +396,17 @@ int acl_json_read(const char *path, const char *model, const struct aispipe_log 
     rc = take_root(&reader, root);
     cJSON_Delete(root);
     if (rc)
-        acl_json_free(json);
+        aispipe_acl_json_free(json);
     return rc;
 }
 
-void acl_json_free(struct acl_json *json)
+void aispipe_acl_json_free(struct aispipe_acl_json *json)
 {
     for (size_t i = 0; i < json->n_options; i++)
         free(json->options[i]);
     free((void *)json->options);
     free(json->dump_path);
-    *json = (struct acl_json){0};
+    *json = (struct aispipe_acl_json){0};
 }
 
 /* ---------------------------------------------------------------- another dump_path */
@@ -427,11 +428,11 @@ static char *redirected(const char *text, const char *dump_path)
     return result;
 }
 
-int acl_json_redirect_dump(const char *from, const char *directory, char *path, size_t capacity,
-                           struct aispipe_error *error)
+int aispipe_acl_json_redirect_dump(const char *from, const char *directory, char *path, size_t capacity,
+                                   struct aispipe_error *error)
 {
     const struct reader reader = {.path = from, .error = error};
-    char text[ACL_JSON_MAX_BYTES + 2];
+    char text[AISPIPE_ACL_JSON_MAX_BYTES + 2];
     int rc = read_text(&reader, text);
     if (rc)
         return rc;

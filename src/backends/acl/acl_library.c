@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "acl_library.h"
 
+#include "acl_home.h"
 #include "log.h"
 
 #include <dlfcn.h>
@@ -23,12 +24,6 @@ static const char *const below_home[] = {"lib64",
 #else
                                          "x86_64-linux/lib64",
 #endif
-                                         NULL};
-
-const char *const acl_home_variables[] = {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", NULL};
-
-const char *const acl_default_homes[] = {"/usr/local/Ascend/ascend-toolkit/latest",
-                                         "/usr/local/Ascend/nnrt/latest", "/usr/local/Ascend/nnae/latest",
                                          NULL};
 
 /* What was tried so far, for the error. */
