@@ -87,7 +87,20 @@ static struct aispipe_session *next_held(void)
     return found;
 }
 
-void aispipe_finalize(void)
+static int finish_engines(struct aispipe_error *error)
+{
+    struct aispipe_error later;
+    int rc = 0;
+    const struct aispipe_backend *backend;
+    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
+        if (backend->finish) {
+            int failed = backend->finish(rc ? &later : error);
+            rc = rc ? rc : failed;
+        }
+    return rc;
+}
+
+int aispipe_finalize(struct aispipe_error *error)
 {
     struct aispipe_session *session;
     while ((session = next_held())) {
@@ -95,7 +108,7 @@ void aispipe_finalize(void)
         open_sessions_release(session);
     }
     places_close();
-    (void)aispipe_finish(NULL); /* refused while sessions that are not held go on */
+    return finish_engines(error);
 }
 
 static void finalize_at_exit(void)
@@ -104,7 +117,7 @@ static void finalize_at_exit(void)
     for (struct aispipe_session *at = sessions.first; at; at = at->next)
         at->log.write = NULL; /* who would print may have ended already */
     pthread_mutex_unlock(&sessions.mutex);
-    aispipe_finalize();
+    (void)aispipe_finalize(NULL);
 }
 
 /* The handlers run backwards, and a second time does no harm: once for each backend, so that ours comes

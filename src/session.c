@@ -218,19 +218,6 @@ void aispipe_session_close(struct aispipe_session *session)
     open_sessions_release(session);
 }
 
-int aispipe_finish(struct aispipe_error *error)
-{
-    struct aispipe_error later;
-    int rc = 0;
-    const struct aispipe_backend *backend;
-    for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
-        if (backend->finish) {
-            int failed = backend->finish(rc ? &later : error);
-            rc = rc ? rc : failed;
-        }
-    return rc;
-}
-
 const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session)
 {
     return session->model ? session->backend->describe(session->model) : NULL;

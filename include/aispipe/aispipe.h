@@ -9,7 +9,8 @@
  *  - Sizes are bytes, times are nanoseconds of CLOCK_MONOTONIC, unless the name says otherwise.
  *  - Objects belong to whoever created them and are released by the matching `_close` or `_free`.
  *  - Two sessions in one process do not see each other. What belongs to the process is said where it is:
- *    what an engine has once (aispipe_finish), devices that tensors are on, the list of transfers (tensor.h).
+ *    what an engine has once (aispipe_finalize), devices that tensors are on, the list of transfers
+ * (tensor.h).
  *  - The library never exits, never installs a signal handler and prints only through the log callback.
  */
 #ifndef AISPIPE_AISPIPE_H
@@ -183,7 +184,7 @@ struct aispipe_session_options {
     /** The settings of dynamic AIPP come later, by aispipe_session_set_aipp (infer.h). */
     bool aipp_later;
     /** For programs in which sessions come and go: the device stays open when the session is closed, until
-     * aispipe_finalize (infer.h) or the end of the process, which shuts down this session, too. */
+     * aispipe_finalize or the end of the process, which shuts down this session, too. */
     bool hold;
     struct aispipe_log log;
 };
@@ -197,12 +198,14 @@ AISPIPE_API int aispipe_session_open(const char *model_path, const struct aispip
 /** Unloads the model, closes device and engine. NULL is allowed. No pipeline of it may be alive. */
 AISPIPE_API void aispipe_session_close(struct aispipe_session *session);
 /**
- * Ends what engines keep for the whole process: the Ascend runtime. After the last session was closed, and
- * before the process ends. A program that leaves it out has it done at exit, where nobody hears of a failure.
- * Sessions that are opened afterwards may be refused: a runtime starts once in a process. Refused while a
- * session uses such an engine. Thread-safe.
+ * Ends what the library keeps for the whole process, before the process ends: shuts down every session that
+ * was opened with `hold`, frees the memory of all device tensors (tensor.h; they say AISPIPE_CLOSED from then
+ * on), and ends what engines have once, as the Ascend runtime. Runs by itself at exit, where nobody hears of
+ * a failure. Called again, or with nothing to do, it does nothing. Sessions that are opened afterwards may be
+ * refused: a runtime starts once in a process. AISPIPE_INVALID while a session that is not held uses such an
+ * engine, which then goes on. Thread-safe.
  */
-AISPIPE_API int aispipe_finish(struct aispipe_error *error);
+AISPIPE_API int aispipe_finalize(struct aispipe_error *error);
 /** Inputs and outputs of the model; valid until the session is closed. */
 AISPIPE_API const struct aispipe_model_desc *aispipe_session_model(const struct aispipe_session *session);
 /**

@@ -88,14 +88,6 @@ AISPIPE_API int aispipe_session_set_loop(struct aispipe_session *session, unsign
  */
 AISPIPE_API void aispipe_session_shutdown(struct aispipe_session *session);
 
-/**
- * Shuts down every session that was opened with `hold`, frees the memory of all device tensors (they say
- * AISPIPE_CLOSED from then on), lets go of devices and calls aispipe_finish. Called again, or with nothing to
- * do, it does nothing. Runs by itself at exit. Whether a runtime can be started again afterwards is its
- * business.
- */
-AISPIPE_API void aispipe_finalize(void);
-
 /* ---------------------------------------------------------------- the model */
 
 /** What there is to know of an input or output beyond aispipe_tensor_desc. */

@@ -74,7 +74,7 @@ AISPIPE_API int aispipe_tensor_device(const struct aispipe_tensor *tensor);
  * is on that device already is returned with one more reference. A device tensor of another device is an
  * AISPIPE_INVALID error: bring it to the host first.
  *
- * The device is opened when the first tensor needs it and stays so until aispipe_finalize (infer.h).
+ * The device is opened when the first tensor needs it and stays so until aispipe_finalize (aispipe.h).
  */
 AISPIPE_API int aispipe_tensor_to_device(struct aispipe_tensor *tensor, const char *backend, int device_id,
                                          struct aispipe_tensor **moved, struct aispipe_error *error);

@@ -51,7 +51,7 @@ static int finish_stdout(const struct console *console, int status)
 static int finish_engines(const struct console *console, int status)
 {
     struct aispipe_error error;
-    if (!aispipe_finish(&error) || status != EXIT_DONE)
+    if (!aispipe_finalize(&error) || status != EXIT_DONE)
         return status;
     console_error(console, error.message);
     return EXIT_FAILED;

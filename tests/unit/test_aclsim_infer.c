@@ -139,7 +139,7 @@ static void move_alone(void)
     DO(aispipe_session_infer(session, &feed, 1, NULL, &out, &error));
     CHECK(((float *)aispipe_tensor_data(out))[15] == 7 && ((float *)aispipe_tensor_data(out))[0] == 0);
     aispipe_tensor_release(out);
-    aispipe_finalize();
+    assert_int_equal(aispipe_finalize(NULL), 0);
     REFUSES(aispipe_session_infer(session, &feed, 1, NULL, &out, &error), AISPIPE_CLOSED, "closed");
     REFUSES(aispipe_tensor_to_host(moved, &out, &error), AISPIPE_CLOSED, "finalised");
     aispipe_tensor_release(moved);
@@ -257,7 +257,7 @@ static void fork_once(void)
     if (!child) {
         const struct aispipe_session_options options = {.device_id = 0};
         aispipe_session_close(session);
-        aispipe_finalize();
+        assert_int_equal(aispipe_finalize(NULL), 0);
         REFUSES(aispipe_session_open(path, &options, &session, &error), AISPIPE_DEVICE, "before fork");
         _exit(0);
     }

@@ -103,7 +103,7 @@ static void wrong_feeds_are_named(void **state)
     assert_int_equal(((unsigned char *)aispipe_tensor_data(out[1]))[3], 0xff);
     aispipe_tensor_release(out[0]);
     aispipe_tensor_release(out[1]);
-    aispipe_finalize();
+    assert_int_equal(aispipe_finalize(NULL), 0);
     FAILS(aispipe_session_infer(session, feeds, 2, NULL, out, &error), AISPIPE_CLOSED, "finalised");
     aispipe_tensor_release(moved);
     aispipe_tensor_release(tensor);
@@ -312,12 +312,12 @@ static void held_sessions_end_with_the_runtime(void **state)
     (void)state;
     struct aispipe_session *held = open_model(model_sim("held", ""), &options);
     struct aispipe_session *other = open_model(model_sim("other", ""), NULL);
-    aispipe_finalize();
+    assert_int_equal(aispipe_finalize(NULL), 0);
     FAILS(aispipe_session_infer(held, feeds, 2, NULL, out, &error), AISPIPE_CLOSED, "closed");
     WELL(aispipe_session_infer(other, feeds, 2, NULL, out, &error));
     aispipe_tensor_release(out[0]);
     aispipe_tensor_release(out[1]);
-    aispipe_finalize();
+    assert_int_equal(aispipe_finalize(NULL), 0);
     aispipe_session_close(held);
     aispipe_session_close(other);
     held = open_model(model_sim("held", ""), &options); /* a program may start again */
@@ -341,7 +341,7 @@ static int in_child(struct aispipe_session *session, struct aispipe_tensor *tens
     aispipe_session_infer_stats(session, &stats);
     aispipe_tensor_release(tensor);
     aispipe_session_close(session);
-    aispipe_finalize();
+    assert_int_equal(aispipe_finalize(NULL), 0);
     struct aispipe_session *own = NULL;
     if (aispipe_session_open(temp_path(&dir, "fork.sim.json"), &(struct aispipe_session_options){0}, &own,
                              &why))

@@ -108,7 +108,7 @@ static int initialise(struct acl_device *device, struct aispipe_error *error)
     if (process.finalised && code == ACL_ERROR_REPEAT_INITIALIZE)
         return acl_check(
             device, code, error,
-            "the runtime was finalised before (aispipe_finish) and starts once in a process: aclInit");
+            "the runtime was finalised before (aispipe_finalize) and starts once in a process: aclInit");
     if (!*file)
         return acl_check(device, code, error, "aclInit");
     (void)memcpy(process.acl_json, file, strlen(file) + 1);
