@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* acl_sessions MODEL…: opens a session for each model, one after the other, and ends without aispipe_finalize,
- * as a program may. */
+/* acl_sessions MODEL…: opens a session for each model, one after the other, and ends without
+ * aispipe_finalize, as a program may. */
 #include "aispipe/aispipe.h"
 
 #include <stdio.h>
