@@ -21,11 +21,11 @@ static void check(int rc, const struct aispipe_error *error)
 
 struct plan {
     const char *name;
-    bool borrowed;   /* the data is lent, not copied */
-    bool two;        /* one thread pushes, another pops */
     uint64_t window; /* most items on the way; 0: as many as there is room for */
-    bool as_completed;
     unsigned compute_threads;
+    bool borrowed; /* the data is lent, not copied */
+    bool two;      /* one thread pushes, another pops */
+    bool as_completed;
 };
 
 static const struct plan plans[] = {

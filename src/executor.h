@@ -54,7 +54,7 @@ int executor_create(struct aispipe_session *session, unsigned index, struct exec
                     struct aispipe_error *error);
 void executor_destroy(struct aispipe_session *session, struct executor *executor);
 /** Everything between feeds and outputs. */
-int executor_run(struct executor *executor, struct execution *execution, struct aispipe_tensor **outputs,
+int executor_run(struct executor *e, struct execution *x, struct aispipe_tensor **outputs,
                  struct aispipe_error *error);
 
 #endif

@@ -63,8 +63,9 @@ void infer_leave(struct infer *infer)
 
 static int fail_closed(const struct aispipe_session *session, struct aispipe_error *error)
 {
-    return aispipe_fail(error, AISPIPE_CLOSED, "the session of model '%s' was closed meanwhile",
-                        session->path);
+    (void)aispipe_fail(error, AISPIPE_CLOSED, "the session of model '%s' was closed meanwhile",
+                       session->path);
+    return AISPIPE_CLOSED;
 }
 
 void infer_forget_outputs(struct infer *infer)

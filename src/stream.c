@@ -80,9 +80,6 @@ static int open_rings(struct aispipe_stream *stream, struct aispipe_error *error
 static int open_entries(struct aispipe_stream *stream, struct aispipe_error *error)
 {
     size_t n = stream->model->n_inputs;
-    size_t each = n * (sizeof(void *) + sizeof(size_t));
-    if (stream->shaped)
-        each += n * sizeof(struct aispipe_tensor_desc);
     stream->entries = calloc(stream->n_entries, sizeof *stream->entries);
     stream->cargo = calloc(stream->slots, sizeof *stream->cargo);
     stream->early = malloc(stream->slots * sizeof *stream->early);
@@ -91,16 +88,13 @@ static int open_entries(struct aispipe_stream *stream, struct aispipe_error *err
     memset(stream->early, 0xff, stream->slots * sizeof *stream->early); /* NO_SLOT */
     for (unsigned i = 0; i < stream->n_entries; i++) {
         struct entry *entry = &stream->entries[i];
-        char *table = calloc(1, each);
-        if (!table)
+        entry->inputs = calloc(n, sizeof *entry->inputs);
+        entry->sizes = calloc(n, sizeof *entry->sizes);
+        entry->shapes = stream->shaped ? calloc(n, sizeof *entry->shapes) : NULL;
+        if (!entry->inputs || !entry->sizes || (stream->shaped && !entry->shapes))
             return aispipe_fail(error, AISPIPE_NO_MEMORY,
                                 "no memory for the %u places of a stream; lower `capacity`",
                                 stream->n_entries);
-        entry->inputs = (const void **)(void *)table;
-        entry->sizes = (size_t *)(void *)(table + n * sizeof(void *));
-        if (stream->shaped)
-            entry->shapes =
-                (struct aispipe_tensor_desc *)(void *)(table + n * (sizeof(void *) + sizeof(size_t)));
     }
     return 0;
 }
@@ -320,6 +314,8 @@ void aispipe_stream_close(struct aispipe_stream *stream)
             entry->release(entry->tag);
         free(entry->copy);
         free(entry->inputs);
+        free(entry->sizes);
+        free(entry->shapes);
     }
     free(stream->entries);
     free(stream->cargo);

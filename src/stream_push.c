@@ -201,7 +201,7 @@ static bool enqueue(struct aispipe_stream *stream, uint32_t index)
 int aispipe_stream_push(struct aispipe_stream *stream, const struct aispipe_stream_item *item,
                         uint64_t timeout_ns, struct aispipe_error *error)
 {
-    uint32_t index;
+    uint32_t index = 0;
     int rc = take_room(stream, timeout_ns, &index, error);
     if (rc)
         return rc;

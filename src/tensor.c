@@ -32,11 +32,6 @@ static int take_desc(const struct aispipe_tensor_desc *desc, struct aispipe_tens
     return 0;
 }
 
-int tensor_no_memory(size_t bytes, struct aispipe_error *error)
-{
-    return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
-}
-
 /* A tensor with `room` bytes behind it, in one piece. */
 struct aispipe_tensor *tensor_allocate(const struct aispipe_tensor_desc *desc, size_t room)
 {
@@ -105,7 +100,7 @@ int aispipe_tensor_wrap(const struct aispipe_tensor_desc *desc, void *data, aisp
 int aispipe_tensor_view(struct aispipe_tensor *tensor, const struct aispipe_tensor_desc *desc,
                         struct aispipe_tensor **view, struct aispipe_error *error)
 {
-    struct aispipe_tensor_desc own;
+    struct aispipe_tensor_desc own = {0};
     *view = NULL;
     int rc = take_desc(desc, &own, error);
     if (rc)

@@ -34,7 +34,12 @@ struct aispipe_tensor *tensor_allocate(const struct aispipe_tensor_desc *desc, s
 /** One of desc->size bytes on a device. */
 int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *desc,
                        struct aispipe_tensor **tensor, struct aispipe_error *error);
-int tensor_no_memory(size_t bytes, struct aispipe_error *error);
+/** Returns AISPIPE_NO_MEMORY, here and not elsewhere, so that whoever reads a caller sees that it is no 0. */
+static inline int tensor_no_memory(size_t bytes, struct aispipe_error *error)
+{
+    (void)aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a tensor of %zu bytes", bytes);
+    return AISPIPE_NO_MEMORY;
+}
 /** Frees it, whoever refers to it. */
 void tensor_destroy(struct aispipe_tensor *tensor);
 
