@@ -157,14 +157,22 @@ int energy_start(struct energy *energy, struct aispipe_error *error)
     return 0;
 }
 
+/* An answer that was under way when the run ended is of a time after it: the mean power counts for the run.
+ */
+static double joules_of_run(const struct energy *energy, const struct power_integral *integral)
+{
+    double span = (double)(integral->last_ns - energy->start_ns) / 1e9;
+    return span > 0 ? integral->joules / span * energy->result.seconds : 0;
+}
+
 static void finish(struct energy *energy, uint64_t end_ns)
 {
     struct aispipe_summary_energy *result = &energy->result;
     result->n = energy->n;
     result->seconds = (double)(end_ns - energy->start_ns) / 1e9;
     for (size_t i = 0; i < energy->n; i++)
-        result->entries[i].joules =
-            energy->uses_npu_smi ? energy->integrals[i].joules : (double)energy->rapl.microjoules / 1e6;
+        result->entries[i].joules = energy->uses_npu_smi ? joules_of_run(energy, &energy->integrals[i])
+                                                         : (double)energy->rapl.microjoules / 1e6;
 }
 
 /* The line of the last watts is continued, or cut, at the end of the run. */
