@@ -62,7 +62,7 @@ static int allocate(struct slot_pool *pool, size_t tensors_per_slot, size_t inpu
     }
     if (!pool->memory)
         return aispipe_fail(error, AISPIPE_NO_MEMORY,
-                            "cannot allocate %u batch slots of %zu bytes; lower --inflight", pool->count,
+                            "no memory for %u batch slots of %zu bytes; lower --inflight", pool->count,
                             pool->host_bytes);
     return 0;
 }
