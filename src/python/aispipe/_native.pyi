@@ -96,7 +96,7 @@ class Tensor:
     where the host cannot reach it (on the CPU engine it always can). Weak references and subclasses are allowed.
     """
 
-    def __init__(self, data: Any, copy: bool = True, readonly: bool = False) -> None:
+    def __init__(self, data: Any, copy: bool = True) -> None:
         """A tensor on the host from any feed (see above), zero-dimensional and empty ones too. copy=False borrows the
         memory where that is possible (C-contiguous), and holds a reference to `data` for as long."""
     @classmethod
@@ -105,10 +105,6 @@ class Tensor:
     @classmethod
     def borrow(cls: type[T], address: int, nbytes: int, owner: Any = None) -> T:
         """uint8 tensor of shape (nbytes,) over memory that somebody else owns; `owner` is kept alive."""
-    @classmethod
-    def from_files(cls: type[T], paths: Sequence[str], nbytes: int, dtype: int = 4,
-                   shape: Sequence[int] | None = None) -> T:
-        """The payloads of .npy and .bin files one after another; together they must be `nbytes`."""
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -158,7 +154,7 @@ class Session:
         """Executes once. Positional arguments only (it is the fast path).
 
         feeds     in the model's order, hidden inputs left out
-        strict    also dtype and shape must be the input's; else the number of bytes alone
+        strict    also dtype and shape must be the input's; else, and with a Shape, the number of bytes alone
         out       None: NumPy arrays over the engine's memory; else a type, Tensor or a subclass
         on_device with `out`: results stay on the device
         outputs   indexes of those wanted, in that order; None: all; empty: only timed
@@ -168,6 +164,8 @@ class Session:
         """
     def set_shape(self, mode: int, batch: int = 0, height: int = 0, width: int = 0, dims: str | None = None,
                   output_sizes: Sequence[int] | None = None, sizes_if_open: bool = False) -> None: ...
+    def follow_feeds(self) -> None:
+        """From now on strict calls set the shape of their feeds, as before the first set_shape."""
     def set_output_sizes(self, sizes: Sequence[int]) -> None:
         """Bytes for outputs whose size is known only after execution: one an output, or one for all, or none."""
     def set_loop(self, loop: int) -> None: ...
@@ -186,6 +184,9 @@ class Session:
     def device(self) -> int: ...
     @property
     def backend(self) -> str: ...
+    @property
+    def follows_feeds(self) -> bool:
+        """Whether strict calls set the shape of their feeds."""
     @property
     def closed(self) -> bool: ...
     def stats(self) -> dict[str, float]:
