@@ -266,6 +266,7 @@ static PyObject *keep_result(struct stream_object *self, struct aispipe_stream_r
                              void **outputs)
 {
     struct aispipe_error error;
+    size_t n = result->n_outputs; /* gone when it is given back */
     void *block = NULL;
     int status;
     if (!note_outputs(self, result, kept)) {
@@ -279,7 +280,7 @@ static PyObject *keep_result(struct stream_object *self, struct aispipe_stream_r
         aispipe_stream_give_back(self->stream, result);
     Py_END_ALLOW_THREADS;
     self->users--;
-    return status ? error_raise(&error) : make_arrays(block, outputs, kept, result->n_outputs);
+    return status ? error_raise(&error) : make_arrays(block, outputs, kept, n);
 }
 
 /** (number, arrays) of a result. */
