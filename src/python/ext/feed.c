@@ -159,13 +159,12 @@ bool feed_take(PyObject *object, const char *what, struct feed *feed)
         if (!feed->tensor)
             return false;
         const struct aispipe_tensor_desc *desc = aispipe_tensor_describe(feed->tensor);
+        aispipe_tensor_retain(feed->tensor); /* another thread may free or move it meanwhile */
         feed->data = NULL;
         feed->size = desc->size;
         feed->dtype = desc->dtype;
         feed->rank = desc->rank;
         feed->dims = desc->dims;
-        Py_INCREF(object);
-        feed->holder = object;
         return true;
     }
     if (is_array(object))
@@ -186,5 +185,7 @@ void feed_release(struct feed *feed)
     if (feed->viewed)
         buffer_release(&feed->view);
     feed->viewed = false;
+    aispipe_tensor_release(feed->tensor);
+    feed->tensor = NULL;
     Py_CLEAR(feed->holder);
 }
