@@ -69,7 +69,11 @@ class Pipeline:
         single = len(session._output_names) == 1
         try:
             if follows:
-                feeds = self._settle_shape(feeds)
+                first = next(feeds, None)
+                if first is None:
+                    return
+                self._settle_shape(first)
+                feeds = chain((first,), feeds)
             stream = _native.Stream(session, ordered=ordered, strict=True, **self._options)
             bar = progress(total=total) if progress else None
             push, poll = stream.push, stream.poll
@@ -110,17 +114,13 @@ class Pipeline:
             return [item[name] for name in names]
         return (item,)
 
-    def _settle_shape(self, feeds: Iterator[Any]) -> Iterator[Any]:
+    def _settle_shape(self, first: Any) -> None:
         """A pipeline has one shape: where nobody chose it, that of the first item."""
-        session = self._session
-        first = next(feeds, None)
-        if first is None:
-            return iter(())
-        if len(first) != len(session._input_names):
-            raise _native.InvalidError(f"the model takes {len(session._input_names)} inputs, an item has {len(first)}")
+        names = self._session._input_names
+        if len(first) != len(names):
+            raise _native.InvalidError(f"the model takes {len(names)} inputs, an item has {len(first)}")
         shapes = [_native.Tensor(feed, False).shape for feed in first]
-        session.set_shape(shape=dict(zip(session._input_names, shapes)))
-        return chain((first,), feeds)
+        self._session.set_shape(shape=dict(zip(names, shapes)))
 
 
 def _result(number: int, outputs: list[Any], single: bool, ordered: bool) -> Any:
