@@ -10,9 +10,18 @@ struct setting {
     bool real; /**< float; else int32_t */
 };
 
-#define WHOLE(name) {#name, offsetof(struct aispipe_aipp, name), false}
-#define WHOLE_AT(name, member) {name, offsetof(struct aispipe_aipp, member), false}
-#define REAL_AT(name, member) {name, offsetof(struct aispipe_aipp, member), true}
+#define WHOLE(name)                                       \
+    {                                                     \
+#name, offsetof(struct aispipe_aipp, name), false \
+    }
+#define WHOLE_AT(name, member)                             \
+    {                                                      \
+        name, offsetof(struct aispipe_aipp, member), false \
+    }
+#define REAL_AT(name, member)                             \
+    {                                                     \
+        name, offsetof(struct aispipe_aipp, member), true \
+    }
 
 static const struct setting settings[] = {
     WHOLE(input_format),
@@ -70,8 +79,8 @@ static bool take_format(PyObject *value, int32_t *to)
     *to = aispipe_aipp_format(name);
     if (*to != 0)
         return true;
-    error_set(AISPIPE_INVALID, "input_format is '%s'; YUV420SP_U8, XRGB8888_U8, RGB888_U8 and YUV400_U8 are accepted",
-              name);
+    error_set(AISPIPE_INVALID,
+              "input_format is '%s'; YUV420SP_U8, XRGB8888_U8, RGB888_U8 and YUV400_U8 are accepted", name);
     return false;
 }
 

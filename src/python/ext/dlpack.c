@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DLPack: how packages hand each other memory. Both layouts, that of version 0 and that of version 1, are declared
- * here as the DLPack specification has them; they are an ABI and do not change.
+ * DLPack: how packages hand each other memory. Both layouts, that of version 0 and that of version 1, are
+ * declared here as the DLPack specification has them; they are an ABI and do not change.
  */
 #include "ext.h"
 
@@ -59,7 +59,8 @@ static const struct {
 static enum aispipe_dtype dtype_of(const struct dl_tensor *tensor)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (tensor->dtype.lanes == 1 && types[i].kind == tensor->dtype.kind && types[i].bits == tensor->dtype.bits)
+        if (tensor->dtype.lanes == 1 && types[i].kind == tensor->dtype.kind &&
+            types[i].bits == tensor->dtype.bits)
             return types[i].dtype;
     return AISPIPE_DTYPE_UNDEFINED;
 }
@@ -143,16 +144,26 @@ PyObject *dlpack_export(struct aispipe_tensor *tensor, bool versioned)
 
 /* ---------------------------------------------------------------- taking */
 
+/** The first number of what `__dlpack_device__` gives; -1 with a TypeError. */
+static long device_type(PyObject *object, const char *what)
+{
+    PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
+    PyObject *first = device ? PySequence_GetItem(device, 0) : NULL;
+    long type = first ? PyLong_AsLong(first) : -1;
+    Py_XDECREF(first);
+    Py_XDECREF(device);
+    if (!PyErr_Occurred())
+        return type;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "%s: __dlpack_device__ of %R does not tell a device", what,
+                 (PyObject *)Py_TYPE(object));
+    return -1;
+}
+
 /** False with an exception unless the object says that it is on the CPU. */
 static bool is_on_cpu(PyObject *object, const char *what)
 {
-    PyObject *device = PyObject_CallMethod(object, "__dlpack_device__", NULL);
-    if (!device)
-        return false;
-    PyObject *first = PySequence_GetItem(device, 0);
-    long type = first ? PyLong_AsLong(first) : -1;
-    Py_XDECREF(first);
-    Py_DECREF(device);
+    long type = device_type(object, what);
     if (PyErr_Occurred())
         return false;
     if (type == DL_CPU)
@@ -161,8 +172,8 @@ static bool is_on_cpu(PyObject *object, const char *what)
     PyErr_Clear();
     PyObject *text = name ? PyObject_Str(name) : NULL;
     PyErr_Clear();
-    PyErr_Format(InvalidError, "%s: the tensor is on device %V; bring it to the CPU first, with .cpu()", what, text,
-                 "another than the CPU");
+    PyErr_Format(InvalidError, "%s: the tensor is on device %V; bring it to the CPU first, with .cpu()", what,
+                 text, "another than the CPU");
     Py_XDECREF(text);
     Py_XDECREF(name);
     return false;
@@ -230,10 +241,11 @@ static bool take_tensor(const struct dl_tensor *tensor, const char *what, struct
 {
     feed->dtype = dtype_of(tensor);
     if (feed->dtype == AISPIPE_DTYPE_UNDEFINED) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s: a tensor of complex or other elements cannot be an input; bool, int8 to int64, uint8 to "
-                     "uint64, float16, float32, float64 and bfloat16 can",
-                     what);
+        PyErr_Format(
+            PyExc_TypeError,
+            "%s: a tensor of complex or other elements cannot be an input; bool, int8 to int64, uint8 to "
+            "uint64, float16, float32, float64 and bfloat16 can",
+            what);
         return false;
     }
     if (tensor->ndim > AISPIPE_MAX_RANK) {

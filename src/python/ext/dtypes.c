@@ -65,9 +65,10 @@ static enum aispipe_dtype dtype_of_kind(char kind, long size)
         char size;
         enum aispipe_dtype dtype;
     } kinds[] = {
-        {'f', 4, AISPIPE_FLOAT32}, {'f', 2, AISPIPE_FLOAT16}, {'f', 8, AISPIPE_FLOAT64}, {'i', 1, AISPIPE_INT8},
-        {'i', 2, AISPIPE_INT16},   {'i', 4, AISPIPE_INT32},   {'i', 8, AISPIPE_INT64},   {'u', 1, AISPIPE_UINT8},
-        {'u', 2, AISPIPE_UINT16},  {'u', 4, AISPIPE_UINT32},  {'u', 8, AISPIPE_UINT64},  {'b', 1, AISPIPE_BOOL},
+        {'f', 4, AISPIPE_FLOAT32}, {'f', 2, AISPIPE_FLOAT16}, {'f', 8, AISPIPE_FLOAT64},
+        {'i', 1, AISPIPE_INT8},    {'i', 2, AISPIPE_INT16},   {'i', 4, AISPIPE_INT32},
+        {'i', 8, AISPIPE_INT64},   {'u', 1, AISPIPE_UINT8},   {'u', 2, AISPIPE_UINT16},
+        {'u', 4, AISPIPE_UINT32},  {'u', 8, AISPIPE_UINT64},  {'b', 1, AISPIPE_BOOL},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].kind == kind && kinds[i].size == size)

@@ -42,19 +42,23 @@ bool errors_add(PyObject *module)
     Py_DECREF(bases);
     if (!add(module, "InvalidError", InvalidError))
         return false;
-    ClosedError = new_exception("aispipe.ClosedError",
-                                "The session was closed, the device finalised, the tensor freed, or this process is "
-                                "a fork of the one that opened it.",
-                                Error);
+    ClosedError =
+        new_exception("aispipe.ClosedError",
+                      "The session was closed, the device finalised, the tensor freed, or this process is "
+                      "a fork of the one that opened it.",
+                      Error);
     return add(module, "ClosedError", ClosedError);
 }
 
 static PyObject *type_of(int code)
 {
     switch (code) {
-    case AISPIPE_INVALID: return InvalidError;
-    case AISPIPE_CLOSED: return ClosedError;
-    default: return Error;
+    case AISPIPE_INVALID:
+        return InvalidError;
+    case AISPIPE_CLOSED:
+        return ClosedError;
+    default:
+        return Error;
     }
 }
 

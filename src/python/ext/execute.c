@@ -11,8 +11,9 @@ uint64_t first_execution;
 
 static bool refuse_dtype(const struct input_form *form, const struct feed *feed)
 {
-    PyErr_Format(PyExc_TypeError, "%s takes %s, got %s; convert it, for example with .astype('%s')", form->what,
-                 aispipe_dtype_name(form->dtype), aispipe_dtype_name(feed->dtype), aispipe_dtype_name(form->dtype));
+    PyErr_Format(PyExc_TypeError, "%s takes %s, got %s; convert it, for example with .astype('%s')",
+                 form->what, aispipe_dtype_name(form->dtype), aispipe_dtype_name(feed->dtype),
+                 aispipe_dtype_name(form->dtype));
     return false;
 }
 
@@ -26,7 +27,8 @@ static bool refuse_shape(const struct input_form *form, const struct feed *feed)
 }
 
 /** Whether dtype and, unless the feeds bring it along, shape are the input's. */
-static bool check(const struct session_object *session, const struct input_form *form, const struct feed *feed)
+static bool check(const struct session_object *session, const struct input_form *form,
+                  const struct feed *feed)
 {
     if (feed->dtype != form->dtype)
         return refuse_dtype(form, feed);
@@ -67,8 +69,8 @@ bool feed_set_take(struct session_object *session, PyObject *fast, bool strict, 
         }
         Py_INCREF(item);
         set->n = i + 1;
-        bool taken = feed_take(item, form->what, &set->feeds[i]) &&
-                     (!strict || check(session, form, &set->feeds[i]));
+        bool taken =
+            feed_take(item, form->what, &set->feeds[i]) && (!strict || check(session, form, &set->feeds[i]));
         Py_DECREF(item);
         if (!taken)
             return false;
@@ -133,8 +135,8 @@ static PyObject *make_result(struct session_object *self, const struct wish *wis
     return make_array(&self->outputs[output], tensor);
 }
 
-static PyObject *make_results(struct session_object *self, const struct wish *wish, struct aispipe_tensor **tensors,
-                              size_t n)
+static PyObject *make_results(struct session_object *self, const struct wish *wish,
+                              struct aispipe_tensor **tensors, size_t n)
 {
     if (wish->single && n == 1)
         return make_result(self, wish, 0, tensors[0]);
@@ -225,8 +227,9 @@ static PyObject *execute(struct session_object *self, PyObject *fast, struct wis
 PyObject *session_call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     if (kwargs && PyDict_Size(kwargs) > 0) {
-        PyErr_SetString(PyExc_TypeError, "a session is called with one array for each input; use run({name: array}) to "
-                                         "give them by name");
+        PyErr_SetString(PyExc_TypeError,
+                        "a session is called with one array for each input; use run({name: array}) to "
+                        "give them by name");
         return NULL;
     }
     struct wish wish = {.strict = true, .single = true};

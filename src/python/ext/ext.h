@@ -100,7 +100,8 @@ PyObject *dlpack_export(struct aispipe_tensor *tensor, bool versioned);
 /** Takes what `object.__dlpack__()` gives. */
 bool dlpack_take(PyObject *object, const char *what, struct feed *feed);
 
-/* ---------------------------------------------------------------- session.c, execute.c, model.c, shape.c, aipp.c */
+/* ---------------------------------------------------------------- session.c, execute.c, model.c, shape.c,
+ * aipp.c */
 
 /** An input as strict calls must match it. */
 struct input_form {
@@ -209,7 +210,8 @@ void stream_close(struct stream_object *self);
 bool lives_add(PyObject *module);
 /** Grows with every fork, in the child. */
 extern unsigned process_generation;
-/** The interpreter is about to end, or has: nothing may be opened, no Python called from threads of the library. */
+/** The interpreter is about to end, or has: nothing may be opened, no Python called from threads of the
+ * library. */
 extern bool process_ending;
 void life_begin(struct life *life, PyObject *owner);
 void life_end(struct life *life);

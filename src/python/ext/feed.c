@@ -2,9 +2,10 @@
 /*
  * Any Python object as an input.
  *
- * NumPy arrays take the short way: the type object tells their dtype, the buffer protocol address and shape. Other
- * exporters of buffers are asked for a format as well. What has neither is asked for a DLPack capsule (torch), then
- * for an array. An array that is not contiguous, or not in this machine's byte order, is copied by NumPy.
+ * NumPy arrays take the short way: the type object tells their dtype, the buffer protocol address and shape.
+ * Other exporters of buffers are asked for a format as well. What has neither is asked for a DLPack capsule
+ * (torch), then for an array. An array that is not contiguous, or not in this machine's byte order, is copied
+ * by NumPy.
  */
 #include "ext.h"
 
@@ -14,8 +15,9 @@ static PyObject *str_dtype;
 
 static bool set_type_error(const char *what, PyObject *object, const char *reason)
 {
-    PyErr_Format(PyExc_TypeError, "%s: expected an array, a tensor or another object with the buffer protocol; got %R%s",
-                 what, (PyObject *)Py_TYPE(object), reason);
+    PyErr_Format(PyExc_TypeError,
+                 "%s: expected an array, a tensor or another object with the buffer protocol; got %R%s", what,
+                 (PyObject *)Py_TYPE(object), reason);
     return false;
 }
 
@@ -46,7 +48,8 @@ static bool has(PyObject *object, const char *name)
 static bool unknown_type(const char *what, PyObject *dtype)
 {
     PyErr_Format(PyExc_TypeError,
-                 "%s: an array of dtype %S cannot be an input; bool, int8 to int64, uint8 to uint64, float16, float32, "
+                 "%s: an array of dtype %S cannot be an input; bool, int8 to int64, uint8 to uint64, "
+                 "float16, float32, "
                  "float64 and bfloat16 can",
                  what, dtype);
     return false;
@@ -126,7 +129,8 @@ static bool take_buffer(PyObject *object, struct feed *feed)
     return false;
 }
 
-/** Through numpy.asarray: `__array__`, `__array_interface__`, and buffers with strides or another byte order. */
+/** Through numpy.asarray: `__array__`, `__array_interface__`, and buffers with strides or another byte order.
+ */
 static bool take_converted(PyObject *object, const char *what, struct feed *feed)
 {
     PyObject *array = PyObject_CallFunctionObjArgs(numpy_asarray, object, NULL);

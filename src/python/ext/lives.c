@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end. Sessions that nobody closed are closed before the interpreter goes, by a function that Python's atexit
- * calls: executions and streams that still run are waited for, so that no thread is inside the engine when the
- * process takes it down. And a fork: the child has neither the engine's threads nor the device.
+ * The end. Sessions that nobody closed are closed before the interpreter goes, by a function that Python's
+ * atexit calls: executions and streams that still run are waited for, so that no thread is inside the engine
+ * when the process takes it down. And a fork: the child has neither the engine's threads nor the device.
  */
 #include "ext.h"
 
@@ -59,7 +59,8 @@ static PyObject *close_all(PyObject *module, PyObject *unused)
 
 bool lives_add(PyObject *module)
 {
-    static PyMethodDef method = {"_close_all", close_all, METH_NOARGS, "Closes every session; called at exit."};
+    static PyMethodDef method = {"_close_all", close_all, METH_NOARGS,
+                                 "Closes every session; called at exit."};
     if (pthread_atfork(NULL, NULL, in_child) != 0) {
         PyErr_SetString(PyExc_ImportError, "aispipe: the system refuses to watch for forks");
         return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an array over our memory refers to (its `base`): holds a tensor, or a block of a stream, and exports its bytes.
- * It has no other use, so a Tensor may give its own reference up while arrays go on living.
+ * What an array over our memory refers to (its `base`): holds a tensor, or a block of a stream, and exports
+ * its bytes. It has no other use, so a Tensor may give its own reference up while arrays go on living.
  */
 #include "ext.h"
 
@@ -19,7 +19,8 @@ static int memory_getbuffer(PyObject *self, struct buffer_view *view, int flags)
 {
     (void)flags;
     struct memory *memory = (struct memory *)self;
-    *view = (struct buffer_view){.buf = memory->data, .len = memory->size, .itemsize = 1, .ndim = 1, .format = "B"};
+    *view = (struct buffer_view){
+        .buf = memory->data, .len = memory->size, .itemsize = 1, .ndim = 1, .format = "B"};
     view->shape = &memory->size;
     view->strides = &view->itemsize;
     view->obj = self;

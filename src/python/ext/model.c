@@ -30,9 +30,10 @@ bool model_add(PyObject *module)
         {"aipp_set", NULL},
         {NULL, NULL},
     };
-    static PyStructSequence_Desc tensor = {"aispipe._native.TensorInfo", "An input or output.", tensor_fields, 6};
-    static PyStructSequence_Desc model = {"aispipe._native.ModelInfo", "What a model lets one choose.", model_fields,
-                                          5};
+    static PyStructSequence_Desc tensor = {"aispipe._native.TensorInfo", "An input or output.", tensor_fields,
+                                           6};
+    static PyStructSequence_Desc model = {"aispipe._native.ModelInfo", "What a model lets one choose.",
+                                          model_fields, 5};
     TensorInfo = PyStructSequence_NewType(&tensor);
     ModelInfo = PyStructSequence_NewType(&model);
     if (!TensorInfo || !ModelInfo)
@@ -112,8 +113,8 @@ PyObject *session_info(PyObject *self, PyObject *unused)
     if (aispipe_session_model_info(session, &info, &error) != 0)
         return error_raise(&error);
     PyObject *values[] = {PyLong_FromLong(info.mode), PyLong_FromSize_t(info.n_gears),
-                          PyLong_FromUnsignedLongLong(info.largest_batch), PyLong_FromSize_t(info.n_aipp_inputs),
-                          PyBool_FromLong(info.aipp_set)};
+                          PyLong_FromUnsignedLongLong(info.largest_batch),
+                          PyLong_FromSize_t(info.n_aipp_inputs), PyBool_FromLong(info.aipp_set)};
     return make_struct(ModelInfo, values, 5);
 }
 
@@ -157,9 +158,10 @@ PyObject *session_stats(PyObject *self, PyObject *unused)
         return NULL;
     aispipe_session_infer_stats(session, &stats);
     return Py_BuildValue("{s:K,s:d,s:d,s:d,s:d,s:d,s:d}", "executions", (unsigned long long)stats.executions,
-                         "compute_ms", ms(stats.compute_ns), "min_ms", ms(stats.executions ? stats.least_ns : 0),
-                         "max_ms", ms(stats.most_ns), "h2d_ms", ms(stats.h2d_ns), "d2h_ms", ms(stats.d2h_ns),
-                         "span_ms", ms(stats.executions ? stats.last_end - stats.first_start : 0));
+                         "compute_ms", ms(stats.compute_ns), "min_ms",
+                         ms(stats.executions ? stats.least_ns : 0), "max_ms", ms(stats.most_ns), "h2d_ms",
+                         ms(stats.h2d_ns), "d2h_ms", ms(stats.d2h_ns), "span_ms",
+                         ms(stats.executions ? stats.last_end - stats.first_start : 0));
 }
 
 PyObject *session_record(PyObject *self, PyObject *args)

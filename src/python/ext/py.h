@@ -2,13 +2,15 @@
 /*
  * Python's limited API of 3.9, and the few declarations that it lacks.
  *
- * One build runs on every CPython from 3.9 on only where it uses nothing but what the limited API of 3.9 has. Three
- * things that we need were declared there later, although every CPython from 3.9 on has them, unchanged:
+ * One build runs on every CPython from 3.9 on only where it uses nothing but what the limited API of 3.9 has.
+ * Three things that we need were declared there later, although every CPython from 3.9 on has them,
+ * unchanged:
  *
- *  - the buffer protocol: the structure (limited API since 3.11, same layout since 3.3), the flags, and two functions.
- *    They are looked up when the module is imported, PyUnicode_AsUTF8AndSize (3.10) with them, so that the file refers
- *    to no symbol that 3.9's limited API does not have;
- *  - the slots that make a type an exporter of buffers (numbers 1 and 2; accepted by PyType_FromSpec since 3.9);
+ *  - the buffer protocol: the structure (limited API since 3.11, same layout since 3.3), the flags, and two
+ * functions. They are looked up when the module is imported, PyUnicode_AsUTF8AndSize (3.10) with them, so
+ * that the file refers to no symbol that 3.9's limited API does not have;
+ *  - the slots that make a type an exporter of buffers (numbers 1 and 2; accepted by PyType_FromSpec
+ * since 3.9);
  *  - the calling convention METH_FASTCALL (limited API since 3.10, unchanged since 3.7).
  *
  * They are declared here under names of our own, so that no version of Python.h can disagree.
@@ -78,7 +80,8 @@ Py_ssize_t py_length(PyObject *fast);
 PyObject *py_item(PyObject *fast, Py_ssize_t index);
 /** The text of a str in UTF-8, borrowed while `text` lives; NULL with a TypeError that names `what`. */
 const char *py_text(PyObject *text, const char *what);
-/** dict[key] = value, taking the reference to `value`; false with an exception, also where `value` is NULL. */
+/** dict[key] = value, taking the reference to `value`; false with an exception, also where `value` is NULL.
+ */
 bool py_put(PyObject *dict, const char *key, PyObject *value);
 
 #endif

@@ -19,8 +19,9 @@ struct aispipe_session *session_get(struct session_object *self)
         return error_set(AISPIPE_CLOSED, "the session was not opened");
     if (self->closed)
         return error_set(AISPIPE_CLOSED, "the session was closed");
-    return error_set(AISPIPE_CLOSED, "the session belongs to the process that forked this one; open one here, or start "
-                                     "worker processes with multiprocessing's method \"spawn\"");
+    return error_set(AISPIPE_CLOSED,
+                     "the session belongs to the process that forked this one; open one here, or start "
+                     "worker processes with multiprocessing's method \"spawn\"");
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -91,16 +92,16 @@ static bool take_log(PyObject *log, struct session_object *self, struct opening 
 
 static bool parse(struct session_object *self, PyObject *args, PyObject *kwargs, struct opening *opening)
 {
-    static char *names[] = {"model",        "device",      "backend",    "engine_device", "engine_options",
-                            "threads",      "shape",       "shape_later", "aipp_config",   "aipp_later",
-                            "acl_json",     "hold",        "debug",      "log",           NULL};
+    static char *names[] = {"model",    "device", "backend",     "engine_device", "engine_options",
+                            "threads",  "shape",  "shape_later", "aipp_config",   "aipp_later",
+                            "acl_json", "hold",   "debug",       "log",           NULL};
     struct aispipe_session_options *options = &opening->options;
     PyObject *engine_options = NULL, *shape = NULL, *log = NULL;
     int threads = 1, later = 1, aipp_later = 0, hold = 0, debug = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$izzOiOpzpzppO:Session", names, PyUnicode_FSConverter,
-                                     &opening->path, &options->device_id, &options->backend, &options->engine_device,
-                                     &engine_options, &threads, &shape, &later, &options->aipp_config, &aipp_later,
-                                     &options->acl_json, &hold, &debug, &log))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "O&|$izzOiOpzpzppO:Session", names, PyUnicode_FSConverter, &opening->path,
+            &options->device_id, &options->backend, &options->engine_device, &engine_options, &threads,
+            &shape, &later, &options->aipp_config, &aipp_later, &options->acl_json, &hold, &debug, &log))
         return false;
     if (threads < 1) {
         error_set(AISPIPE_INVALID, "threads must be 1 or more, got %d", threads);
@@ -190,7 +191,8 @@ static bool open_session(struct session_object *self, const struct opening *open
 static int session_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     if (cast(self)->session || process_ending) {
-        error_set(AISPIPE_CLOSED, process_ending ? "the interpreter is about to end" : "the session is open already");
+        error_set(AISPIPE_CLOSED,
+                  process_ending ? "the interpreter is about to end" : "the session is open already");
         return -1;
     }
     struct opening opening = {.path = NULL};
@@ -338,7 +340,8 @@ static PyMethodDef methods[] = {
     {"find_output", session_find_output, METH_O, "Index of the output of this name."},
     {"stats", session_stats, METH_NOARGS, "Totals of the executions, a dict; times in ms."},
     {"record", session_record, METH_VARARGS, "record(on=True): keep the interval of every execution."},
-    {"intervals", session_intervals, METH_NOARGS, "(start, end) of each, ms since the process' first execution."},
+    {"intervals", session_intervals, METH_NOARGS,
+     "(start, end) of each, ms since the process' first execution."},
     {"reset_stats", session_reset_stats, METH_NOARGS, "Forgets totals and intervals."},
     {"close", close_method, METH_NOARGS, "Waits for what runs, and unloads the model."},
     {NULL, NULL, 0, NULL},

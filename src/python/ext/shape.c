@@ -33,14 +33,15 @@ static bool take_number(long long number, const char *name, uint64_t *to)
 
 static bool parse(PyObject *args, PyObject *kwargs, struct shape_parse *parse)
 {
-    static char *names[] = {"mode", "batch", "height", "width", "dims", "output_sizes", "sizes_if_open", NULL};
+    static char *names[] = {"mode", "batch",        "height",        "width",
+                            "dims", "output_sizes", "sizes_if_open", NULL};
     int mode, if_open = 0;
     long long batch = 0, height = 0, width = 0;
     PyObject *dims = Py_None, *sizes = Py_None;
     struct aispipe_shape *shape = &parse->shape;
     *parse = (struct shape_parse){.sizes = NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|LLLOOp:set_shape", names, &mode, &batch, &height, &width, &dims,
-                                     &sizes, &if_open))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|LLLOOp:set_shape", names, &mode, &batch, &height,
+                                     &width, &dims, &sizes, &if_open))
         return false;
     if (mode < AISPIPE_SHAPE_STATIC || mode > AISPIPE_SHAPE_SHAPE) {
         error_set(AISPIPE_INVALID, "the mode must be STATIC, BATCH, HW, DIMS or SHAPE, got %d", mode);

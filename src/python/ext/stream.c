@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pipeline as Python sees it: push, and iterate. Results are copied out of the slots, one block each, because
- * Python keeps them for as long as it likes.
+ * The pipeline as Python sees it: push, and iterate. Results are copied out of the slots, one block each,
+ * because Python keeps them for as long as it likes.
  *
- * `users` counts the calls that are in the library without the interpreter lock; close() cancels, which wakes them,
- * and waits until they have left.
+ * `users` counts the calls that are in the library without the interpreter lock; close() cancels, which wakes
+ * them, and waits until they have left.
  */
 #include "ext.h"
 
@@ -58,7 +58,8 @@ static int stream_init(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!library)
         return -1;
     if (owner->stream || stream->session) {
-        error_set(AISPIPE_INVALID, "the session has a stream already; close it first, one at a time can be open");
+        error_set(AISPIPE_INVALID,
+                  "the session has a stream already; close it first, one at a time can be open");
         return -1;
     }
     struct aispipe_stream_options options = {.capacity = capacity, .as_completed = !ordered};
@@ -137,7 +138,8 @@ static bool to_item(const struct feed_set *set, const void **inputs, size_t *siz
         inputs[i] = feed->tensor ? aispipe_tensor_data(feed->tensor) : feed->data;
         sizes[i] = feed->size;
         if (!inputs[i] && feed->size > 0) {
-            error_set(AISPIPE_INVALID, "input %zu is on a device, where the host cannot read it; use .to_host()", i);
+            error_set(AISPIPE_INVALID,
+                      "input %zu is on a device, where the host cannot read it; use .to_host()", i);
             return false;
         }
     }
@@ -226,7 +228,8 @@ struct kept {
     size_t size;
 };
 
-static bool note_outputs(struct stream_object *self, const struct aispipe_stream_result *result, struct kept *kept)
+static bool note_outputs(struct stream_object *self, const struct aispipe_stream_result *result,
+                         struct kept *kept)
 {
     for (size_t i = 0; i < result->n_outputs; i++) {
         kept[i].shape = output_shape(&self->session->outputs[i], &result->descs[i]);
@@ -262,8 +265,8 @@ static PyObject *make_arrays(void *block, void *const *outputs, const struct kep
 }
 
 /** Copies the result out of its slot, which is given back in any case. */
-static PyObject *keep_result(struct stream_object *self, struct aispipe_stream_result *result, struct kept *kept,
-                             void **outputs)
+static PyObject *keep_result(struct stream_object *self, struct aispipe_stream_result *result,
+                             struct kept *kept, void **outputs)
 {
     struct aispipe_error error;
     size_t n = result->n_outputs; /* gone when it is given back */
@@ -319,19 +322,18 @@ static int pop_once(struct stream_object *self, struct aispipe_stream_result *re
     return status;
 }
 
-/** The next item; NULL without an exception where there is none: at the end and, not waiting, for the moment. */
+/** The next item; NULL without an exception where there is none: at the end and, not waiting, for the moment.
+ */
 static PyObject *next_item(struct stream_object *self, bool wait)
 {
     struct aispipe_stream_result result;
     struct aispipe_error error;
-    while (!self->done) {
-        if (!usable(self))
-            return NULL;
+    while (usable(self) && !self->done) {
         int status = pop_once(self, &result, wait ? SLICE_NS : 0, &error);
         if (status == 0)
             return make_item(self, &result);
         if (status == AISPIPE_CLOSED) {
-            self->done = true;
+            self->done = true; /* unless somebody has just closed the stream, which usable() will tell */
         } else if (status != AISPIPE_TIMEOUT) {
             self->done = true;
             return error_raise(&error);
@@ -400,10 +402,10 @@ static PyObject *get_done(PyObject *self, void *unused)
 static PyObject *stage_dict(const struct aispipe_stage_stats *stage)
 {
     return Py_BuildValue("{s:I,s:K,s:d,s:d,s:d,s:d,s:d,s:d,s:K}", "threads", stage->threads, "batches",
-                         (unsigned long long)stage->batches, "busy", stage->busy, "wait_input", stage->wait_input,
-                         "wait_output", stage->wait_output, "service_mean_ms", stage->service_mean, "service_p99_ms",
-                         stage->service_p99, "queue_mean", stage->queue_mean, "queue_peak",
-                         (unsigned long long)stage->queue_peak);
+                         (unsigned long long)stage->batches, "busy", stage->busy, "wait_input",
+                         stage->wait_input, "wait_output", stage->wait_output, "service_mean_ms",
+                         stage->service_mean, "service_p99_ms", stage->service_p99, "queue_mean",
+                         stage->queue_mean, "queue_peak", (unsigned long long)stage->queue_peak);
 }
 
 static PyObject *stream_stats(PyObject *self, PyObject *unused)
@@ -419,9 +421,9 @@ static PyObject *stream_stats(PyObject *self, PyObject *unused)
             Py_CLEAR(stages);
     if (!stages)
         return NULL;
-    return Py_BuildValue("{s:K,s:d,s:d,s:I,s:n,s:s,s:N}", "samples", (unsigned long long)stats.samples, "wall_ms",
-                         stats.wall_ms, "samples_per_second", stats.samples_per_second, "inflight", stats.inflight,
-                         "slot_bytes", (Py_ssize_t)stats.slot_bytes, "bottleneck",
+    return Py_BuildValue("{s:K,s:d,s:d,s:I,s:n,s:s,s:N}", "samples", (unsigned long long)stats.samples,
+                         "wall_ms", stats.wall_ms, "samples_per_second", stats.samples_per_second, "inflight",
+                         stats.inflight, "slot_bytes", (Py_ssize_t)stats.slot_bytes, "bottleneck",
                          aispipe_stage_name(stats.bottleneck), "stages", stages);
 }
 
@@ -453,6 +455,7 @@ bool stream_add(PyObject *module)
         {Py_tp_doc, "A pipeline that is fed by push and emptied by iterating."},
         {0, NULL},
     };
-    static PyType_Spec spec = {"aispipe._native.Stream", sizeof(struct stream_object), 0, Py_TPFLAGS_DEFAULT, slots};
+    static PyType_Spec spec = {"aispipe._native.Stream", sizeof(struct stream_object), 0, Py_TPFLAGS_DEFAULT,
+                               slots};
     return py_type_add(module, &spec, NULL) != NULL;
 }

@@ -42,7 +42,8 @@ static void *host_data(PyObject *self)
         return NULL;
     void *data = aispipe_tensor_data(tensor);
     if (!data && aispipe_tensor_device(tensor) != AISPIPE_HOST)
-        PyErr_Format(PyExc_BufferError, "the tensor is on device %d, where the host cannot reach it; use .to_host()",
+        PyErr_Format(PyExc_BufferError,
+                     "the tensor is on device %d, where the host cannot reach it; use .to_host()",
                      aispipe_tensor_device(tensor));
     return data;
 }
@@ -72,7 +73,8 @@ static bool describe(const struct feed *feed, struct aispipe_tensor_desc *desc)
 {
     *desc = (struct aispipe_tensor_desc){.dtype = feed->dtype, .rank = feed->rank, .size = feed->size};
     if (feed->rank > AISPIPE_MAX_RANK) {
-        error_set(AISPIPE_INVALID, "a tensor has at most %d dimensions, got %d", AISPIPE_MAX_RANK, feed->rank);
+        error_set(AISPIPE_INVALID, "a tensor has at most %d dimensions, got %d", AISPIPE_MAX_RANK,
+                  feed->rank);
         return false;
     }
     if (feed->rank > 0)
@@ -93,7 +95,8 @@ static struct aispipe_tensor *copy_feed(const struct feed *feed)
     const void *from = feed->tensor ? aispipe_tensor_data(feed->tensor) : feed->data;
     if (!from && feed->size > 0) {
         aispipe_tensor_release(tensor);
-        return error_set(AISPIPE_INVALID, "the tensor is on a device, where the host cannot reach it; use .to_host()");
+        return error_set(AISPIPE_INVALID,
+                         "the tensor is on a device, where the host cannot reach it; use .to_host()");
     }
     if (feed->size > 0)
         memcpy(aispipe_tensor_data(tensor), from, feed->size);
@@ -175,8 +178,11 @@ static PyObject *tensor_borrow(PyObject *type, PyObject *args)
         return error_set(AISPIPE_INVALID, "%zd bytes at address %#llx cannot be borrowed", size, address);
     int64_t dim = size;
     Py_INCREF(owner);
-    struct feed feed = {
-        .data = (void *)(uintptr_t)address, .size = (size_t)size, .dtype = AISPIPE_UINT8, .rank = 1, .dims = &dim};
+    struct feed feed = {.data = (void *)(uintptr_t)address,
+                        .size = (size_t)size,
+                        .dtype = AISPIPE_UINT8,
+                        .rank = 1,
+                        .dims = &dim};
     feed.holder = owner;
     struct aispipe_tensor *tensor = borrow_feed(&feed);
     feed_release(&feed);
@@ -244,7 +250,8 @@ static PyObject *tensor_free(PyObject *self, PyObject *unused)
 {
     (void)unused;
     if (cast(self)->exported) {
-        PyErr_SetString(PyExc_BufferError, "the tensor cannot be freed: its memory was given to an array or a view");
+        PyErr_SetString(PyExc_BufferError,
+                        "the tensor cannot be freed: its memory was given to an array or a view");
         return NULL;
     }
     aispipe_tensor_release(cast(self)->tensor);
@@ -331,8 +338,9 @@ static PyObject *tensor_array_interface(PyObject *self, void *unused)
     PyObject *interface = NULL;
     cast(self)->exported = true;
     if (type && shape)
-        interface = Py_BuildValue("{s:i,s:O,s:O,s:(Ni),s:O}", "version", 3, "typestr", type, "shape", shape, "data",
-                                  PyLong_FromVoidPtr(aispipe_tensor_data(cast(self)->tensor)), 0, "strides", Py_None);
+        interface =
+            Py_BuildValue("{s:i,s:O,s:O,s:(Ni),s:O}", "version", 3, "typestr", type, "shape", shape, "data",
+                          PyLong_FromVoidPtr(aispipe_tensor_data(cast(self)->tensor)), 0, "strides", Py_None);
     Py_XDECREF(type);
     Py_XDECREF(shape);
     return interface;
@@ -346,14 +354,19 @@ static int wants_versioned(PyObject *max_version)
     PyObject *first = PySequence_GetItem(max_version, 0);
     long major = first ? PyLong_AsLong(first) : -1;
     Py_XDECREF(first);
-    return PyErr_Occurred() ? -1 : major >= 1;
+    if (!PyErr_Occurred())
+        return major >= 1;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "max_version must be a tuple (major, minor), not %R", max_version);
+    return -1;
 }
 
 static PyObject *tensor_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"stream", "max_version", "dl_device", "copy", NULL};
     PyObject *stream = NULL, *max_version = NULL, *device = NULL, *copy = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", names, &stream, &max_version, &device, &copy) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", names, &stream, &max_version, &device,
+                                     &copy) ||
         !host_reachable(self))
         return NULL;
     int versioned = wants_versioned(max_version);
@@ -431,16 +444,21 @@ static PyObject *tensor_repr(PyObject *self)
     shape_text(desc->rank, desc->dims, shape, sizeof shape);
     int device = aispipe_tensor_device(tensor);
     if (device == AISPIPE_HOST)
-        return PyUnicode_FromFormat("<aispipe.Tensor %s %s on the host>", aispipe_dtype_name(desc->dtype), shape);
-    return PyUnicode_FromFormat("<aispipe.Tensor %s %s on device %d>", aispipe_dtype_name(desc->dtype), shape, device);
+        return PyUnicode_FromFormat("<aispipe.Tensor %s %s on the host>", aispipe_dtype_name(desc->dtype),
+                                    shape);
+    return PyUnicode_FromFormat("<aispipe.Tensor %s %s on device %d>", aispipe_dtype_name(desc->dtype), shape,
+                                device);
 }
 
 static PyMethodDef methods[] = {
-    {"empty", tensor_empty, METH_VARARGS | METH_CLASS, "empty(dtype, shape): a tensor on the host, not initialised."},
+    {"empty", tensor_empty, METH_VARARGS | METH_CLASS,
+     "empty(dtype, shape): a tensor on the host, not initialised."},
     {"borrow", tensor_borrow, METH_VARARGS | METH_CLASS,
      "borrow(address, nbytes, owner=None): uint8 tensor over memory of somebody else's."},
-    {"to_device", KEYWORDS(tensor_to_device), "A copy on a device; the same memory where it is there already."},
-    {"to_host", tensor_to_host, METH_NOARGS, "A copy on the host; the same memory where it is there already."},
+    {"to_device", KEYWORDS(tensor_to_device),
+     "A copy on a device; the same memory where it is there already."},
+    {"to_host", tensor_to_host, METH_NOARGS,
+     "A copy on the host; the same memory where it is there already."},
     {"view", tensor_view, METH_VARARGS, "view(dtype, shape): the same bytes with another type and shape."},
     {"numpy", tensor_numpy, METH_NOARGS, "A NumPy array over the host's memory; not a copy."},
     {"free", tensor_free, METH_NOARGS, "Gives the memory up; every later use is a ClosedError."},
@@ -475,9 +493,10 @@ bool tensor_add(PyObject *module)
         {Py_tp_methods, methods},
         {Py_tp_getset, getset},
         {Py_tp_members, members},
-        {Py_tp_doc, "Tensor(data, copy=True)\n--\n\n"
-                    "Data with a type and a shape, on the host or on a device.\n\n"
-                    "`data` is anything that can be an input. copy=False looks at its memory where that is possible."},
+        {Py_tp_doc,
+         "Tensor(data, copy=True)\n--\n\n"
+         "Data with a type and a shape, on the host or on a device.\n\n"
+         "`data` is anything that can be an input. copy=False looks at its memory where that is possible."},
         {SLOT_GETBUFFER, tensor_getbuffer},
         {SLOT_RELEASEBUFFER, tensor_releasebuffer},
         {0, NULL},
