@@ -21,16 +21,19 @@ def _to_logging(level: int, line: str) -> None:
 
 
 class Port(NamedTuple):
-    """An input or output of a model."""
+    """An input or output of a model.
+
+    Attributes:
+        name: as the model has it
+        dtype: NumPy's name of the element type; "bfloat16" for the type that NumPy lacks
+        shape: dimensions, -1 where the model leaves one open
+        nbytes: bytes of the whole tensor in the shape that is set; 0 while dimensions are open
+    """
 
     name: str
-    """As the model has it."""
     dtype: str
-    """NumPy's name of the element type; "bfloat16" for the type that NumPy lacks."""
     shape: tuple[int, ...]
-    """Dimensions; -1 where the model leaves one open."""
     nbytes: int
-    """Bytes of the whole tensor in the shape that is set; 0 while dimensions are open."""
 
 
 def _ports(infos: Sequence[_native.TensorInfo]) -> list[Port]:
@@ -114,12 +117,12 @@ class Session(_native.Session):
 
     @property
     def inputs(self) -> list[Port]:
-        """What the model takes, in its order."""
+        """What the model takes, a list of `Port` in its order."""
         return _ports(super().inputs())
 
     @property
     def outputs(self) -> list[Port]:
-        """What the model gives, in its order."""
+        """What the model gives, a list of `Port` in its order."""
         return _ports(super().outputs())
 
     @property

@@ -330,20 +330,34 @@ static PyMethodDef methods[] = {
     {"execute", FASTCALL(session_execute), "Executes once; see aispipe/_native.pyi."},
     {"set_shape", KEYWORDS(session_set_shape), "Chooses the sizes that the model leaves open."},
     {"follow_feeds", follow_feeds, METH_NOARGS, "From now on strict calls set the shape of their feeds."},
-    {"set_output_sizes", session_set_output_sizes, METH_O, "Bytes for outputs of unknown size."},
-    {"set_loop", set_loop, METH_O, "Executions per call."},
+    {"set_output_sizes", session_set_output_sizes, METH_O,
+     "set_output_sizes($self, sizes, /)\n--\n\n"
+     "Bytes for outputs whose size is known only after execution: one number an output, or one for all."},
+    {"set_loop", set_loop, METH_O,
+     "set_loop($self, loop, /)\n--\n\nExecutions per call, each one timed; 1 at first."},
     {"set_aipp", session_set_aipp, METH_O, "Settings of dynamic AIPP, from a dict."},
     {"inputs", session_inputs, METH_NOARGS, "A TensorInfo for each input."},
     {"outputs", session_outputs, METH_NOARGS, "A TensorInfo for each output."},
     {"info", session_info, METH_NOARGS, "What the model lets one choose, a ModelInfo."},
     {"find_input", session_find_input, METH_O, "Index of the input of this name."},
     {"find_output", session_find_output, METH_O, "Index of the output of this name."},
-    {"stats", session_stats, METH_NOARGS, "Totals of the executions, a dict; times in ms."},
-    {"record", session_record, METH_VARARGS, "record(on=True): keep the interval of every execution."},
+    {"stats", session_stats, METH_NOARGS,
+     "stats($self, /)\n--\n\n"
+     "Totals of the calls since the session was opened, a dict: executions; compute_ms, h2d_ms and d2h_ms, "
+     "sums of the\n"
+     "times of executions and transfers; min_ms and max_ms of one execution; span_ms from the first to the "
+     "last."},
+    {"record", session_record, METH_VARARGS,
+     "record($self, on=True, /)\n--\n\nFrom now on the interval of every execution is kept, in 4 to 8 bytes "
+     "each."},
     {"intervals", session_intervals, METH_NOARGS,
-     "(start, end) of each, ms since the process' first execution."},
-    {"reset_stats", session_reset_stats, METH_NOARGS, "Forgets totals and intervals."},
-    {"close", close_method, METH_NOARGS, "Waits for what runs, and unloads the model."},
+     "intervals($self, /)\n--\n\n"
+     "(start, end) of each execution since record(), ms since the process' first execution."},
+    {"reset_stats", session_reset_stats, METH_NOARGS,
+     "reset_stats($self, /)\n--\n\nForgets totals and intervals."},
+    {"close", close_method, METH_NOARGS,
+     "close($self, /)\n--\n\n"
+     "Waits for executions that run, ends a pipeline of it, and unloads the model. Any number of times."},
     {NULL, NULL, 0, NULL},
 };
 

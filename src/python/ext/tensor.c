@@ -452,16 +452,27 @@ static PyObject *tensor_repr(PyObject *self)
 
 static PyMethodDef methods[] = {
     {"empty", tensor_empty, METH_VARARGS | METH_CLASS,
-     "empty(dtype, shape): a tensor on the host, not initialised."},
+     "empty($type, dtype, shape, /)\n--\n\nA tensor on the host, not initialised. `dtype` is AscendCL's "
+     "number."},
     {"borrow", tensor_borrow, METH_VARARGS | METH_CLASS,
-     "borrow(address, nbytes, owner=None): uint8 tensor over memory of somebody else's."},
+     "borrow($type, address, nbytes, owner=None, /)\n--\n\n"
+     "A uint8 tensor over memory of somebody else's. `owner` is kept alive for as long."},
     {"to_device", KEYWORDS(tensor_to_device),
-     "A copy on a device; the same memory where it is there already."},
+     "to_device($self, /, device=0, backend=None)\n--\n\n"
+     "A copy on a device; the same memory where it is there already.\n\n"
+     "`backend` is \"acl\", \"openvino\" or \"sim\"; None: that of the session opened last on the device."},
     {"to_host", tensor_to_host, METH_NOARGS,
-     "A copy on the host; the same memory where it is there already."},
-    {"view", tensor_view, METH_VARARGS, "view(dtype, shape): the same bytes with another type and shape."},
-    {"numpy", tensor_numpy, METH_NOARGS, "A NumPy array over the host's memory; not a copy."},
-    {"free", tensor_free, METH_NOARGS, "Gives the memory up; every later use is a ClosedError."},
+     "to_host($self, /)\n--\n\nA copy on the host; the same memory where it is there already."},
+    {"view", tensor_view, METH_VARARGS,
+     "view($self, dtype, shape, /)\n--\n\n"
+     "The same bytes with another type and shape; InvalidError where their number differs."},
+    {"numpy", tensor_numpy, METH_NOARGS,
+     "numpy($self, /)\n--\n\n"
+     "A NumPy array over the host's memory, not a copy. BufferError where the host cannot reach it."},
+    {"free", tensor_free, METH_NOARGS,
+     "free($self, /)\n--\n\n"
+     "Gives the memory up; every later use is a ClosedError. Arrays made by numpy() keep theirs.\n\n"
+     "BufferError after the memory was given away through the buffer protocol."},
     {"__dlpack__", KEYWORDS(tensor_dlpack), "A DLPack capsule over the host's memory."},
     {"__dlpack_device__", tensor_dlpack_device, METH_NOARGS, "(1, 0): the CPU."},
     {NULL, NULL, 0, NULL},
