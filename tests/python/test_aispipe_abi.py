@@ -74,7 +74,8 @@ def test_command_is_the_program(tmp_path):
 def test_signals_reach_the_program(tmp_path, number, status):
     path = models.relu(tmp_path / "relu.onnx")
     process = subprocess.Popen([sys.executable, "-m", "aispipe", "--model", str(path), "--loop", "1000000000"],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell may ignore it
     for line in process.stdout:
         if re.search(rb"warm up \d+ done", line):
             break
