@@ -229,8 +229,6 @@ int aispipe_pipeline_create(struct aispipe_session *session, const struct aispip
         rc = infer_begin_pipeline(session, error);
     p->session = rc ? NULL : session;
     if (!rc)
-        rc = session_check_shape(session, error); /* `shape_later`, and it has not come yet */
-    if (!rc)
         rc = slot_bytes(session->backend, session->model, &host, &device, error);
     if (!rc)
         rc = layout_choose(options, p->run.source.batches, host + device, &p->layout, error);

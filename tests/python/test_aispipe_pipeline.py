@@ -87,6 +87,21 @@ def test_open_shape_is_that_of_the_first_item(tmp_path):
         assert session(numpy.ones((4, 4), "float32")).shape == (4, 4)
 
 
+def test_stream_needs_a_shape(tmp_path):
+    """Where dimensions are open, and where those that were set last were refused: an error, not a crash."""
+    with aispipe.Session(models.relu(tmp_path / "open.onnx", (None, 3))) as session:
+        with pytest.raises(aispipe.Error, match="dimension 0 of input 'x' is unknown"):
+            _native.Stream(session)
+        with pytest.raises(aispipe.Error):
+            session.set_shape(shape={"x": (1, 4)})
+        with pytest.raises(aispipe.Error):
+            _native.Stream(session)
+        session.set_shape(batch=2)
+        stream = _native.Stream(session)
+        assert stream.push([numpy.ones((2, 3), "float32")])
+        assert next(stream)[1][0].shape == (2, 3)
+
+
 def test_memory_is_bounded(session):
     """A consumer that does not consume holds up the producer."""
     taken = []
