@@ -232,4 +232,6 @@ def transfers(direction: int) -> list[float]:
     """ms each, oldest first; H2D or D2H."""
 def transfers_reset() -> None: ...
 def finalize() -> None:
-    """Closes every session opened with `hold`, frees device memory, lets go of devices and runtimes."""
+    """Ends what the library keeps for the whole process: shuts down every session opened with `hold`, frees device
+    memory, lets go of devices and runtimes. InvalidError while a session that is not held uses a runtime. Runs by itself
+    at exit; a runtime may refuse to start again."""

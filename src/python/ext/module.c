@@ -76,9 +76,13 @@ static PyObject *finalize(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
+    struct aispipe_error error;
+    int status;
     Py_BEGIN_ALLOW_THREADS;
-    aispipe_finalize();
+    status = aispipe_finalize(&error);
     Py_END_ALLOW_THREADS;
+    if (status)
+        return error_raise(&error);
     Py_RETURN_NONE;
 }
 
