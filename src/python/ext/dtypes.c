@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-PyObject *numpy_ndarray, *numpy_asarray;
+PyObject *numpy_ndarray, *numpy_asarray, *str_dtype;
 
 /** Every element type. `format` is how the buffer protocol writes it, `numpy` what NumPy calls it. */
 static struct {
@@ -37,7 +37,8 @@ bool dtypes_load(void)
             break;
     }
     Py_DECREF(numpy);
-    return numpy_ndarray && numpy_asarray && types[N_TYPES - 1].object;
+    str_dtype = PyUnicode_InternFromString("dtype");
+    return str_dtype && numpy_ndarray && numpy_asarray && types[N_TYPES - 1].object;
 }
 
 PyObject *dtype_object(enum aispipe_dtype dtype)

@@ -32,8 +32,8 @@ void *error_set(int code, const char *format, ...) AISPIPE_PRINTF(2, 3);
 
 /* ---------------------------------------------------------------- dtypes.c */
 
-/** numpy.ndarray, numpy.asarray. */
-extern PyObject *numpy_ndarray, *numpy_asarray;
+/** numpy.ndarray, numpy.asarray, and the word "dtype". */
+extern PyObject *numpy_ndarray, *numpy_asarray, *str_dtype;
 bool dtypes_load(void);
 /** NumPy's dtype object of a type, borrowed; NULL with a TypeError for an unknown number. */
 PyObject *dtype_object(enum aispipe_dtype dtype);
@@ -194,16 +194,16 @@ struct shape_parse {
 bool shape_take(PyObject *tuple, struct shape_parse *parse);
 void shape_release(struct shape_parse *parse);
 PyObject *session_set_shape(PyObject *self, PyObject *args, PyObject *kwargs);
-PyObject *session_set_output_sizes(PyObject *self, PyObject *sizes);
+PyObject *session_set_output_sizes(PyObject *self, PyObject *list);
 
-PyObject *session_set_aipp(PyObject *self, PyObject *settings);
+PyObject *session_set_aipp(PyObject *self, PyObject *dict);
 PyObject *aipp_read(PyObject *module, PyObject *path);
 
 /* ---------------------------------------------------------------- stream.c */
 
 bool stream_add(PyObject *module);
-/** Cancels the stream, waits for the calls that are in it, frees it. */
-void stream_close(struct stream_object *self);
+/** Closes a session's stream, if it has one, and waits until that is over, whoever closes it. */
+void stream_end(struct stream_object **of_session);
 
 /* ---------------------------------------------------------------- lives.c */
 

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-static PyObject *str_dtype;
-
 static bool set_type_error(const char *what, PyObject *object, const char *reason)
 {
     PyErr_Format(PyExc_TypeError,
@@ -151,8 +149,6 @@ static bool has_buffer(PyObject *object)
 
 bool feed_take(PyObject *object, const char *what, struct feed *feed)
 {
-    if (!str_dtype && !(str_dtype = PyUnicode_InternFromString("dtype")))
-        return false;
     feed->viewed = false;
     feed->holder = NULL;
     feed->tensor = NULL;

@@ -212,10 +212,9 @@ void session_close(struct session_object *self)
     if (!self->session || self->closed)
         return;
     self->closed = true;
-    if (self->stream)
-        stream_close(self->stream);
     if (self->generation != process_generation)
-        return;
+        return; /* threads and engine are the parent's */
+    stream_end(&self->stream);
     Py_BEGIN_ALLOW_THREADS;
     aispipe_session_shutdown(self->session);
     Py_END_ALLOW_THREADS;

@@ -87,19 +87,26 @@ static int stream_init(PyObject *self, PyObject *args, PyObject *kwargs)
     return -1;
 }
 
+/** Lets other threads go on for a moment. */
+static void wait_a_moment(void)
+{
+    Py_BEGIN_ALLOW_THREADS;
+    (void)nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    Py_END_ALLOW_THREADS;
+}
+
 /** Waits until no other call is in the library. */
 static void wait_for_users(struct stream_object *self)
 {
     while (self->users > 0) {
         if (self->stream)
             aispipe_stream_cancel(self->stream);
-        Py_BEGIN_ALLOW_THREADS;
-        (void)nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
-        Py_END_ALLOW_THREADS;
+        wait_a_moment();
     }
 }
 
-void stream_close(struct stream_object *self)
+/** Cancels the stream, waits for the calls that are in it, frees it; last, the session forgets it. */
+static void stream_close(struct stream_object *self)
 {
     if (self->closing)
         return;
@@ -115,6 +122,21 @@ void stream_close(struct stream_object *self)
     Py_END_ALLOW_THREADS;
     if (self->session && self->session->stream == self)
         self->session->stream = NULL;
+}
+
+void stream_end(struct stream_object **of_session)
+{
+    while (*of_session) {
+        struct stream_object *stream = *of_session;
+        if (stream->closing) { /* by another thread, which may be about to free the object: it must not be
+                                  held */
+            wait_a_moment();
+            continue;
+        }
+        Py_INCREF((PyObject *)stream);
+        stream_close(stream);
+        Py_DECREF((PyObject *)stream);
+    }
 }
 
 static void stream_dealloc(PyObject *self)
@@ -181,19 +203,20 @@ static int push_set(struct stream_object *self, const struct feed_set *set, bool
 {
     const void *few_inputs[FEW], **inputs = few_inputs;
     size_t few_sizes[FEW], *sizes = few_sizes;
-    void *many = NULL;
     int result = -1;
     if (set->n > FEW) {
-        many = PyMem_Calloc(set->n, sizeof *inputs + sizeof *sizes);
-        inputs = many;
-        sizes = many ? (size_t *)(void *)(inputs + set->n) : NULL;
+        inputs = PyMem_Calloc(set->n, sizeof *inputs);
+        sizes = PyMem_Calloc(set->n, sizeof *sizes);
     }
     struct aispipe_stream_item item = {.inputs = inputs, .sizes = sizes};
-    if (!inputs)
+    if (!inputs || !sizes)
         PyErr_NoMemory();
     else if (to_item(set, inputs, sizes))
         result = push_item(self, &item, wait);
-    PyMem_Free(many);
+    if (inputs != few_inputs)
+        PyMem_Free(inputs);
+    if (sizes != few_sizes)
+        PyMem_Free(sizes);
     return result;
 }
 
@@ -293,20 +316,23 @@ static PyObject *make_item(struct stream_object *self, struct aispipe_stream_res
     unsigned long long number = result->number;
     struct kept few_kept[FEW] = {{NULL, AISPIPE_FLOAT32, 0}}, *kept = few_kept;
     void *few_outputs[FEW], **outputs = few_outputs;
-    void *many = NULL;
+    PyObject *arrays = NULL;
     if (n > FEW) {
-        many = PyMem_Calloc(n, sizeof *kept + sizeof *outputs);
-        kept = many;
-        outputs = many ? (void **)(void *)(kept + n) : NULL;
+        kept = PyMem_Calloc(n, sizeof *kept);
+        outputs = PyMem_Calloc(n, sizeof *outputs);
     }
-    if (!kept) {
+    if (kept && outputs) {
+        arrays = keep_result(self, result, kept, outputs);
+    } else {
+        PyErr_NoMemory();
         aispipe_stream_give_back(self->stream, result);
-        return PyErr_NoMemory();
     }
-    PyObject *arrays = keep_result(self, result, kept, outputs);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; kept && i < n; i++)
         Py_XDECREF(kept[i].shape);
-    PyMem_Free(many);
+    if (kept != few_kept)
+        PyMem_Free(kept);
+    if (outputs != few_outputs)
+        PyMem_Free(outputs);
     return arrays ? Py_BuildValue("(KN)", number, arrays) : NULL;
 }
 
