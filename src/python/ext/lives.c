@@ -54,6 +54,9 @@ static PyObject *close_all(PyObject *module, PyObject *unused)
         Py_DECREF(owner);
     }
     process_ending = true;
+    Py_BEGIN_ALLOW_THREADS;
+    (void)aispipe_finalize(NULL); /* devices of tensors that are left; nobody would hear of a failure */
+    Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
 
