@@ -142,7 +142,7 @@ bool desc_parse(int dtype, PyObject *shape, struct aispipe_tensor_desc *desc)
     *desc = (struct aispipe_tensor_desc){.dtype = (enum aispipe_dtype)dtype};
     if (!dtype_object(desc->dtype))
         return false;
-    PyObject *fast = PySequence_Fast(shape, "a shape is a sequence of int");
+    PyObject *fast = py_tuple(shape, "a shape is a sequence of int");
     if (!fast)
         return false;
     Py_ssize_t rank = py_length(fast);

@@ -67,7 +67,7 @@ void *error_raise(const struct aispipe_error *error)
     PyObject *type = type_of(error->code);
     /* Paths in a message need not be UTF-8. */
     PyObject *text = PyUnicode_DecodeFSDefault(error->message);
-    PyObject *exception = text ? PyObject_CallFunctionObjArgs(type, text, NULL) : NULL;
+    PyObject *exception = text ? PyObject_CallFunction(type, "(O)", text) : NULL;
     PyObject *code = exception ? PyLong_FromLong(error->code) : NULL;
     if (code && PyObject_SetAttrString(exception, "code", code) == 0)
         PyErr_SetObject(type, exception);

@@ -238,28 +238,37 @@ PyObject *session_call(PyObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---------------------------------------------------------------- execute(), with everything */
 
+static bool take_output(const struct session_object *self, PyObject *number, size_t *index)
+{
+    long long value = PyLong_AsLongLong(number);
+    if (PyErr_Occurred())
+        return false;
+    *index = (size_t)value;
+    if (value >= 0 && *index < self->n_outputs)
+        return true;
+    error_set(AISPIPE_INVALID, "there is no output %lld; the model has %zu", value, self->n_outputs);
+    return false;
+}
+
 /** The indexes of the wanted outputs, allocated; NULL with an exception. */
 static size_t *take_outputs(const struct session_object *self, PyObject *list, size_t *n)
 {
-    PyObject *fast = PySequence_Fast(list, "outputs must be a sequence of int");
-    if (!fast)
+    PyObject *tuple = py_tuple(list, "outputs must be a sequence of int");
+    if (!tuple)
         return NULL;
-    *n = (size_t)py_length(fast);
+    *n = (size_t)PyTuple_Size(tuple);
     size_t *indexes = PyMem_Calloc(*n + 1, sizeof *indexes);
+    size_t taken = 0;
+    while (indexes && taken < *n &&
+           take_output(self, PyTuple_GetItem(tuple, (Py_ssize_t)taken), &indexes[taken]))
+        taken++;
+    Py_DECREF(tuple);
     if (!indexes)
-        PyErr_NoMemory();
-    for (size_t i = 0; indexes && i < *n; i++) {
-        long long index = PyLong_AsLongLong(py_item(fast, (Py_ssize_t)i));
-        indexes[i] = (size_t)index;
-        if (!PyErr_Occurred() && index >= 0 && (size_t)index < self->n_outputs)
-            continue;
-        if (!PyErr_Occurred())
-            error_set(AISPIPE_INVALID, "there is no output %lld; the model has %zu", index, self->n_outputs);
-        PyMem_Free(indexes);
-        indexes = NULL;
-    }
-    Py_DECREF(fast);
-    return indexes;
+        return (size_t *)PyErr_NoMemory();
+    if (taken == *n)
+        return indexes;
+    PyMem_Free(indexes);
+    return NULL;
 }
 
 static bool take_out(PyObject *out, struct wish *wish)

@@ -131,7 +131,7 @@ static bool take_buffer(PyObject *object, struct feed *feed)
  */
 static bool take_converted(PyObject *object, const char *what, struct feed *feed)
 {
-    PyObject *array = PyObject_CallFunctionObjArgs(numpy_asarray, object, NULL);
+    PyObject *array = PyObject_CallFunction(numpy_asarray, "(O)", object);
     if (!array)
         return false;
     bool taken = is_array(array) ? take_array(array, what, feed) : set_type_error(what, object, "");

@@ -51,6 +51,16 @@ PyObject *py_item(PyObject *fast, Py_ssize_t index)
     return PyTuple_Check(fast) ? PyTuple_GetItem(fast, index) : PyList_GetItem(fast, index);
 }
 
+PyObject *py_tuple(PyObject *sequence, const char *message)
+{
+    PyObject *fast = PySequence_Fast(sequence, message);
+    if (!fast || PyTuple_Check(fast))
+        return fast;
+    PyObject *tuple = PyList_AsTuple(fast);
+    Py_DECREF(fast);
+    return tuple;
+}
+
 const char *py_text(PyObject *text, const char *what)
 {
     if (!PyUnicode_Check(text)) {
@@ -63,6 +73,7 @@ const char *py_text(PyObject *text, const char *what)
         PyErr_Format(PyExc_ValueError, "%s must not hold a NUL character", what);
         return NULL;
     }
+    /* cppcheck-suppress returnDanglingLifetime; they lie in the str, not in `length` */
     return bytes;
 }
 

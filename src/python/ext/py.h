@@ -78,6 +78,9 @@ void py_free(PyObject *self);
 /** Length and item of what PySequence_Fast gave, which is a list or a tuple. The item is borrowed. */
 Py_ssize_t py_length(PyObject *fast);
 PyObject *py_item(PyObject *fast, Py_ssize_t index);
+/** A sequence as a tuple of its own, which nobody changes while items are converted; `message`: where it is
+ * none. */
+PyObject *py_tuple(PyObject *sequence, const char *message);
 /** The text of a str in UTF-8, borrowed while `text` lives; NULL with a TypeError that names `what`. */
 const char *py_text(PyObject *text, const char *what);
 /** dict[key] = value, taking the reference to `value`; false with an exception, also where `value` is NULL.

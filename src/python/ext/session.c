@@ -57,7 +57,7 @@ static bool take_engine_options(PyObject *list, struct opening *opening)
 {
     if (!list)
         return true;
-    opening->keys = PySequence_Fast(list, "engine_options must be a sequence of \"KEY=VALUE\"");
+    opening->keys = py_tuple(list, "engine_options must be a sequence of \"KEY=VALUE\"");
     if (!opening->keys)
         return false;
     Py_ssize_t n = py_length(opening->keys);

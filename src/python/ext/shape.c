@@ -5,7 +5,7 @@
 /** Allocates the sizes of a sequence; false with an exception. */
 static bool take_sizes(PyObject *list, size_t **sizes, size_t *n)
 {
-    PyObject *fast = PySequence_Fast(list, "output sizes must be a sequence of int, bytes each");
+    PyObject *fast = py_tuple(list, "output sizes must be a sequence of int, bytes each");
     if (!fast)
         return false;
     *n = (size_t)py_length(fast);
