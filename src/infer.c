@@ -147,6 +147,8 @@ int infer_begin_pipeline(struct aispipe_session *session, struct aispipe_error *
     if (rc)
         return rc;
     rc = infer_quiesce(session, error);
+    if (!rc && !session->infer->each)
+        rc = infer_check_ready(session, error);
     if (!rc)
         session->infer->pipelines++;
     infer_leave(session->infer);

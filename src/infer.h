@@ -38,6 +38,7 @@ struct infer {
 
     bool ready;   /**< infer_check_ready has found nothing missing since the last change */
     bool shaped;  /**< the shape that was set last is in force */
+    bool each;    /**< the shapes that were set are those of a pipeline's batches */
     bool refused; /**< or it was refused, and there is none */
     struct kept_shape kept;
     size_t *sizes; /**< aispipe_session_set_output_sizes */

@@ -119,7 +119,8 @@ int infer_change_shape(struct aispipe_session *session, const struct aispipe_sha
     int rc = apply(session, &wanted, error);
     keep(infer, shape);
     infer->refused = rc != 0;
-    infer->shaped = rc == 0 && !shape->n_each; /* those are for pipelines */
+    infer->each = rc == 0 && shape->n_each;
+    infer->shaped = rc == 0 && !infer->each;
     return rc;
 }
 

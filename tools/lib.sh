@@ -139,6 +139,15 @@ python_is_usable()
         "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1 </dev/null
 }
 
+# Those of the Python that .venv is, or will be, made with.
+have_python_headers()
+{
+    python=$venv_python
+    venv_works || python=$(find_python) || return 1
+    "$python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")))' 2>/dev/null </dev/null
+}
+
 # Prints the Python to build .venv with: $PYTHON, else the first usable python3 on PATH, else the system's.
 find_python()
 {
@@ -174,6 +183,7 @@ have()
     meson) have_meson ;;
     ninja) ninja --version >/dev/null 2>&1 </dev/null || ninja-build --version >/dev/null 2>&1 </dev/null ;;
     python) find_python >/dev/null ;;
+    python-headers) have_python_headers ;;
     urcu) have_library liburcu-qsbr ;;
     cjson) have_library libcjson ;;
     zstd) have_library libzstd ;;
@@ -193,6 +203,7 @@ packages_for()
     apt-get:sanitizers) echo gcc ;;
     apt-get:ninja) echo ninja-build ;;
     apt-get:python) echo python3 python3-venv ;;
+    apt-get:python-headers) echo python3-dev ;;
     apt-get:urcu) echo liburcu-dev ;;
     apt-get:cjson) echo libcjson-dev ;;
     apt-get:zstd) echo libzstd-dev ;;
@@ -202,6 +213,7 @@ packages_for()
     dnf:pkg-config) echo /usr/bin/pkg-config ;;
     dnf:ninja) echo ninja-build ;;
     dnf:python) echo python3 python3-pip ;;
+    dnf:python-headers) echo python3-devel ;;
     dnf:urcu) echo 'pkgconfig(liburcu-qsbr)' ;;
     dnf:cjson) echo 'pkgconfig(libcjson)' ;;
     dnf:zstd) echo 'pkgconfig(libzstd)' ;;
@@ -306,6 +318,7 @@ still_missing()
 {
     case $1 in
     python) no_python ;;
+    python-headers) die "Python.h is missing for $(find_python || echo python3): install the headers of that Python, or start again with another one, for example PYTHON=/usr/bin/python3 sh tools/$me." ;;
     meson) die "Meson 1.0 or newer is needed, and this distribution has $(meson --version 2>&1): install a newer one (for example with pipx install meson) and start again." ;;
     *) die "$1 was installed but cannot be used (packages: $(packages_for "$manager" "$1")); docs/dependencies.md says which version is needed." ;;
     esac
