@@ -6,7 +6,8 @@
 
 Every way is measured in turn, again and again, in one process, so that whatever else the machine does meets all of
 them alike; of each way the median over the rounds of the time a call is printed, and the median over the rounds of
-what it takes more than the yardstick in the same round. The yardstick is the engine's own C call,
+what it takes more than the yardstick in the same round. Rounds are short and many, so that most of them are not
+interrupted. The yardstick is the engine's own C call,
 ov_infer_request_infer, on a request whose tensors are bound once; it is made through ctypes, and what ctypes itself
 takes (a call that does nothing, ov_free(NULL)) is subtracted.
 """
@@ -134,8 +135,8 @@ def measure_map(path, rounds, n):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--items", type=int, default=20000)
     parser.add_argument("--map_rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="figures for programs")
