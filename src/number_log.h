@@ -34,7 +34,7 @@ uint64_t number_log_next(struct number_reader *reader);
 /** Signed differences as unsigned numbers that are small when they are. */
 static inline uint64_t number_fold(int64_t value)
 {
-    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
 }
 static inline int64_t number_unfold(uint64_t value)
 {
