@@ -90,7 +90,7 @@ class tensor_desc:
 
     def __str__(self) -> str:
         return (
-            f"<TensorDesc>\nname:\t{self.name}\nshape:\t{tuple(self.shape)}\ndtype:\t{self.datatype}\n"
+            f"<TensorDesc>\nname:\t{self.name}\nshape:\t{tuple(self.shape)}\ndtype:\t{self.datatype.name}\n"
             f"format:\t{self.format}\nsize:\t{self.size}\nrealsize:\t{self.realsize}"
         )
 

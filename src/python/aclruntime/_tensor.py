@@ -72,7 +72,7 @@ class Tensor(_native.MovableTensor):
 
     def __str__(self) -> str:
         shape = str(tuple(self.shape))
-        return f"<Tensor>\nshape:\t{shape}\ndtype:\t{self.dtype}\ndevice:\t{self.device}"
+        return f"<Tensor>\nshape:\t{shape}\ndtype:\t{self.dtype.name}\ndevice:\t{self.device}"
 
     __repr__ = __str__
 
