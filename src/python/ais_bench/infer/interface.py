@@ -9,7 +9,6 @@ Every failure is a RuntimeError; where Python has a more exact class (ValueError
 
 from __future__ import annotations
 
-import configparser
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 import aclruntime
 from aclruntime import _feeds
-from aclruntime._errors import ArgumentError, ArgumentTypeError, as_runtime_error, translated
+from aclruntime._errors import ArgumentError, ArgumentTypeError, translated
 from aispipe import _native
 
 from ._aipp_file import AippFile
@@ -234,7 +233,7 @@ class InferSession(AippFile):
         """
         session = self.session
         sources = _feeds.check_in_out_list(in_out_list, len(self.intensors_desc), len(self.outputs_names))
-        times = _feeds_count("iteration_times", iteration_times)
+        times = _number_of("iteration_times", iteration_times)
         taken, shape = self._prepare(feeds, mode, custom_sizes)
         if times == 1:
             return session.execute(taken, None, False, None, shape)
@@ -317,7 +316,7 @@ class InferSession(AippFile):
         return aclruntime.InferenceSession.finalize()
 
 
-def _feeds_count(what: str, value: Any) -> int:
+def _number_of(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ArgumentTypeError(f"{what} is {value!r}; a whole number is wanted")
     if value < 1:

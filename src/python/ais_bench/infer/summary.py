@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aclruntime._errors import ArgumentError, ReadError
+from aclruntime._errors import ReadError
 from aclruntime._files import FILE_MODE
 
 PERCENTILE = 99
@@ -117,10 +117,9 @@ class Summary:
         """
         if self._batchsizes:
             batchsize = float(np.mean(self._batchsizes))
-        times = self.npu_compute_time_interval_list if multi_threads else self.npu_compute_time_list
-        if self.npu_compute_time_list and self.npu_compute_time_interval_list:
-            raise ArgumentError("npu_compute_time_list and npu_compute_time_interval_list are both filled; use one")
-        compute = self.get_list_info(times, PERCENTILE, multi_threads)
+        overlapping = multi_threads or not self.npu_compute_time_list
+        times = self.npu_compute_time_interval_list if overlapping else self.npu_compute_time_list
+        compute = self.get_list_info(times, PERCENTILE, overlapping)
         h2d = self.get_list_info(self.h2d_latency_list, PERCENTILE)
         d2h = self.get_list_info(self.d2h_latency_list, PERCENTILE)
         throughput = 1000 * batchsize / compute.mean if compute.mean else 0.0
@@ -131,7 +130,7 @@ class Summary:
         for line in lines:
             print(f"[INFO] {line}")
         print(
-            f"[INFO] throughput 1000*batchsize.mean({batchsize})/NPU_compute_time.mean({compute.mean}): {throughput}"
+            f"[INFO] throughput 1000*batchsize.mean({_whole(batchsize)})/NPU_compute_time.mean({compute.mean}): {throughput}"
         )
         print("[INFO] ------------------------------------------------------", flush=True)
         self.infodict["NPU_compute_time"] = _entry(compute, times)
@@ -142,6 +141,11 @@ class Summary:
         self.infodict["pid"] = os.getpid()
         if output_prefix is not None:
             _write(f"{output_prefix}_summary.json", self.infodict)
+
+
+def _whole(number: float) -> float:
+    """Without a fraction where it has none."""
+    return int(number) if number == int(number) else number
 
 
 def _line(name: str, info: ListInfo) -> str:
