@@ -194,14 +194,16 @@ class InferenceSession(AippCalls):
         mode = _auto_mode(auto_shape, auto_dims)
         if mode and len(shapes) != len(items):
             raise ArgumentError(f"{len(items)} sets of inputs, but {len(shapes)} of shapes; one for each is wanted")
-        chosen = [self.shape_in(mode, s) for s in shapes] if mode else [None] * len(items)
+        chosen = [self.shape_as_sized(mode, s) for s in shapes] if mode else [None] * len(items)
         return self.map(list(zip(items, chosen)), Tensor, wanted)
 
-    def shape_in(self, mode: str, shapes: Sequence[Sequence[int]], sizes: Any = None) -> _native.Shape:
-        """What is set for feeds of these shapes. `sizes`: see InferSession.infer; None: as set before."""
-        known = sizes if sizes is not None else 0
-        shape = _feeds.chosen(mode, self._native.inputs(), shapes, known, len(self._outputs))
-        return shape if sizes is not None else (*shape[:5], None, False)
+    def shape_in(self, mode: str, shapes: Sequence[Sequence[int]], sizes: Any) -> _native.Shape:
+        """What is set for feeds of these shapes. `sizes`: see InferSession.infer."""
+        return _feeds.chosen(mode, self._native.inputs(), shapes, sizes, len(self._outputs))
+
+    def shape_as_sized(self, mode: str, shapes: Sequence[Sequence[int]]) -> _native.Shape:
+        """The same with the sizes of outputs that `set_custom_outsize` has set."""
+        return (*self.shape_in(mode, shapes, 0)[:5], None, False)
 
     def map(
         self, items: Iterable[tuple[Sequence[Any], Any]], out: type[Tensor] | None, outputs: Sequence[int] | None
@@ -341,7 +343,7 @@ class _FileJob:
     def work(self, session: InferenceSession, index: int) -> None:
         """Reads, executes, saves."""
         shapes = self._shapes(index)
-        shape = session.shape_in(self.mode, shapes) if self.mode else None
+        shape = session.shape_as_sized(self.mode, shapes) if self.mode else None
         feeds = self._read(session, index, shapes)
         if session.transfers:
             feeds = [session.on_device(feed) for feed in feeds]
