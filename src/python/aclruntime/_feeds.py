@@ -12,7 +12,7 @@ import numpy as np
 from aispipe import _native
 
 from ._errors import ArgumentError, ArgumentTypeError
-from ._tensor import BaseTensor
+from ._tensor import BaseTensor, scalar
 
 MODES = ("static", "dymbatch", "dymhw", "dymdims", "dymshape")
 
@@ -24,8 +24,10 @@ _IMAGE_AXES = (2, 3)
 
 def take(feed: Any) -> Any:
     """`feed` as the extension takes it. A RuntimeError names the type of what cannot be fed."""
-    if isinstance(feed, (np.ndarray, np.generic, _native.Tensor)):
+    if isinstance(feed, (np.ndarray, _native.Tensor)):
         return feed
+    if isinstance(feed, np.generic):
+        return scalar(feed)
     if isinstance(feed, BaseTensor):
         return feed.borrowed()
     if hasattr(feed, "data_ptr") and hasattr(feed, "element_size"):

@@ -18,6 +18,8 @@ from ._errors import ArgumentError, ArgumentTypeError, as_runtime_error
 from ._options import infer_options, session_options, sumary_info, tensor_desc
 from ._tensor import BaseTensor, Tensor
 
+_MOST_DEVICES = 255
+
 _DONE = 0
 """What the calls return that have nothing to say."""
 
@@ -35,10 +37,11 @@ class InferenceSession(AippCalls):
         if not isinstance(options, session_options):
             raise ArgumentTypeError(f"options are session_options, not {type(options)}")
         loop = options.checked_loop()
+        device = _number("device id", device_id, 0, _MOST_DEVICES)
         with as_runtime_error():
             self._native = _native.Session(
-                os.fspath(path),
-                device=device_id,
+                _existing(path),
+                device=device,
                 acl_json=options.acl_json_path or None,
                 aipp_later=True,
                 hold=True,
@@ -140,7 +143,8 @@ class InferenceSession(AippCalls):
         device = self._native.device
         with as_runtime_error():
             if isinstance(feed, _native.Tensor):
-                return feed if feed.device == device else feed.to_device(device, self._native.backend)
+                # the plain class': what is fed is not to move itself
+                return feed if feed.device == device else _native.Tensor.to_device(feed, device, self._native.backend)
             return _native.Tensor(feed, copy=False).to_device(device, self._native.backend)
 
     def inner_run(
@@ -405,12 +409,24 @@ def _view(tensor: Tensor) -> Tensor:
     return tensor.view(tensor.dtype_code, tensor.shape)
 
 
-def _count(what: str, value: Any) -> int:
+def _existing(path: Any) -> str:
+    """A model's path; what is not there is refused before a device is opened for it."""
+    text = os.fsdecode(path)
+    if text and not os.path.exists(text):
+        raise ArgumentError(f"model '{text}': no such file")
+    return text
+
+
+def _number(what: str, value: Any, least: int, most: int = 2**31 - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ArgumentTypeError(f"the {what} is {value!r}; a whole number is wanted")
-    if value < 1:
-        raise ArgumentError(f"the {what} is {value}; 1 or more is wanted")
+    if not least <= value <= most:
+        raise ArgumentError(f"the {what} is {value}; {least} to {most} is wanted")
     return int(value)
+
+
+def _count(what: str, value: Any) -> int:
+    return _number(what, value, 1)
 
 
 def _text(what: str, value: Any) -> str:

@@ -27,7 +27,9 @@ class Tensor(_native.MovableTensor):
     def __init__(self, buffer: Any) -> None:
         """Raises a RuntimeError for complex, object and text arrays, and for what has no buffer."""
         with as_runtime_error():
-            if not isinstance(buffer, (np.ndarray, np.generic)):
+            if isinstance(buffer, np.generic):
+                buffer = scalar(buffer)
+            elif not isinstance(buffer, np.ndarray):
                 buffer = _array(buffer)
             super().__init__(buffer)
 
@@ -75,6 +77,11 @@ class Tensor(_native.MovableTensor):
         return f"<Tensor>\nshape:\t{shape}\ndtype:\t{self.dtype.name}\ndevice:\t{self.device}"
 
     __repr__ = __str__
+
+
+def scalar(value: np.generic) -> np.generic | np.ndarray:
+    """A NumPy scalar as it is where it is a number. Dates and texts export bytes, but as arrays say what they are."""
+    return value if isinstance(value, (np.number, np.bool_)) else np.asarray(value)
 
 
 def _array(buffer: Any) -> np.ndarray:
