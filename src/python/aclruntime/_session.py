@@ -304,10 +304,12 @@ class InferenceSession(AippCalls):
 
     def sumary(self) -> sumary_info:
         """Start and end of each execution since it was opened, or since `reset_sumaryinfo`."""
+        self._native.info()  # an error after the end, also after one by `finalize`
         return sumary_info(self._native.intervals())
 
     def reset_sumaryinfo(self) -> int:
         """Forgets the times."""
+        self._native.info()
         self._native.reset_stats()
         return _DONE
 
