@@ -142,6 +142,7 @@ class InferenceSession(AippCalls):
         """A copy of what is fed, on this session's device; itself where it is a tensor there."""
         device = self._native.device
         with as_runtime_error():
+            self._native.info()  # an error after the end, before a device is opened again for the copy
             if isinstance(feed, _native.Tensor):
                 # the plain class': what is fed is not to move itself
                 return feed if feed.device == device else _native.Tensor.to_device(feed, device, self._native.backend)
@@ -299,6 +300,7 @@ class InferenceSession(AippCalls):
     def to_own_device(self, tensor: Tensor) -> Tensor:
         """Moves a tensor to this session's device and returns it."""
         with as_runtime_error():
+            self._native.info()
             tensor.replace(_native.Tensor.to_device(tensor, self._native.device, self._native.backend))
         return tensor
 
