@@ -110,12 +110,14 @@ static int give_shape(struct aispipe_session *session, const struct aispipe_sess
     return session_check_ready(session, error);
 }
 
-/* Before the model is loaded: where that fails, the runtime, which cannot start a second time, must stay, too. */
+/* Before the model is loaded: where that fails, the runtime, which cannot start a second time, must stay,
+ * too. */
 static int hold_device(const struct aispipe_session *session, struct aispipe_error *error)
 {
     struct place *place;
     open_sessions_close_at_exit(session->backend);
-    return session->backend->memory_alloc ? place_get(session->backend, session->device_id, &place, error) : 0;
+    return session->backend->memory_alloc ? place_get(session->backend, session->device_id, &place, error)
+                                          : 0;
 }
 
 static int load_model(struct aispipe_session *session, const char *path,

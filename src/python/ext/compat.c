@@ -73,7 +73,8 @@ static int movable_getbuffer(PyObject *self, struct buffer_view *view, int flags
         return -1;
     int device = aispipe_tensor_device(tensor);
     if (device != AISPIPE_HOST) {
-        PyErr_Format(PyExc_BufferError, "the tensor is on device %d; to_host() brings it to the host", device);
+        PyErr_Format(PyExc_BufferError, "the tensor is on device %d; to_host() brings it to the host",
+                     device);
         return -1;
     }
     typedef int (*get_fn)(PyObject *, struct buffer_view *, int);
@@ -82,7 +83,8 @@ static int movable_getbuffer(PyObject *self, struct buffer_view *view, int flags
 }
 
 static PyMethodDef methods[] = {
-    {"replace", movable_replace, METH_O, "replace(other): takes the memory, type, shape and place of another tensor."},
+    {"replace", movable_replace, METH_O,
+     "replace(other): takes the memory, type, shape and place of another tensor."},
     {NULL, NULL, 0, NULL},
 };
 

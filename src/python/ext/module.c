@@ -144,8 +144,8 @@ PyMODINIT_FUNC PyInit__native(void)
     if (!py_lookup() || !dtypes_load())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module && errors_add(module) && add_constants(module) && memory_add(module) && tensor_add(module) && compat_add(module) &&
-        session_add(module) && stream_add(module) && lives_add(module))
+    if (module && errors_add(module) && add_constants(module) && memory_add(module) && tensor_add(module) &&
+        compat_add(module) && session_add(module) && stream_add(module) && lives_add(module))
         return module;
     Py_XDECREF(module);
     return NULL;
