@@ -10,7 +10,7 @@ import numpy as np
 
 from aispipe import _native
 
-from ._errors import ArgumentError, ArgumentTypeError, as_runtime_error
+from ._errors import ArgumentError, ArgumentTypeError, all_translating
 
 _MATRIX = tuple(f"matrix_r{row}c{column}" for row in range(3) for column in range(3))
 _BIASES = tuple(f"{side}_bias_{i}" for side in ("output", "input") for i in range(3))
@@ -32,8 +32,7 @@ class AippSettings:
         if len(values) != len(names):
             raise ArgumentError(f"{what} takes a list of {len(names)} numbers, not {len(values)}")
         group = {name: _number(name, value, number) for name, value in zip(names, values)}
-        with as_runtime_error():
-            _native.aipp_check({**_SAMPLE, **group})
+        _native.aipp_check({**_SAMPLE, **group})
         self.values.update(group)
         return 0
 
@@ -41,8 +40,7 @@ class AippSettings:
         """Keeps the format of the images."""
         if not isinstance(name, str):
             raise ArgumentTypeError(f"input_format is a name, such as RGB888_U8, not {type(name)}")
-        with as_runtime_error():
-            _native.aipp_check({**_SAMPLE, "input_format": name})
+        _native.aipp_check({**_SAMPLE, "input_format": name})
         self.values["input_format"] = name
         return 0
 
@@ -55,6 +53,7 @@ def _number(name: str, value: Any, number: type) -> Any:
     return number(value)
 
 
+@all_translating()
 class AippCalls:
     """The `aipp_*` calls of an `InferenceSession`. Each returns 0; `set_dym_aipp_info_set` makes them count.
 
@@ -121,8 +120,7 @@ class AippCalls:
         if not self.get_dym_aipp_input_exist():
             return 0
         self.check_dym_aipp_input_exist()
-        with as_runtime_error():
-            self._native.set_aipp(dict(self._aipp.values))
+        self._native.set_aipp(dict(self._aipp.values))
         return 0
 
     def get_dym_aipp_input_exist(self) -> int:

@@ -14,7 +14,7 @@ from aispipe import _native
 
 from . import _feeds, _files, _pipeline
 from ._aipp import AippCalls, AippSettings
-from ._errors import ArgumentError, ArgumentTypeError, as_runtime_error
+from ._errors import ArgumentError, ArgumentTypeError, all_translating, translating
 from ._options import infer_options, session_options, sumary_info, tensor_desc
 from ._tensor import BaseTensor, Tensor
 
@@ -24,6 +24,7 @@ _DONE = 0
 """What the calls return that have nothing to say."""
 
 
+@all_translating()
 class InferenceSession(AippCalls):
     """A model loaded on a device. `str()` describes it.
 
@@ -38,19 +39,18 @@ class InferenceSession(AippCalls):
             raise ArgumentTypeError(f"options are session_options, not {type(options)}")
         loop = options.checked_loop()
         device = _number("device id", device_id, 0, _MOST_DEVICES)
-        with as_runtime_error():
-            self._native = _native.Session(
-                _existing(path),
-                device=device,
-                acl_json=options.acl_json_path or None,
-                aipp_later=True,
-                hold=True,
-                debug=options.log_level == 1,
-                log=options.logger(),
-            )
-            self._native.record(True)
-            self._native.set_loop(loop)
-            self._outputs = [o.name for o in self._native.outputs()]
+        self._native = _native.Session(
+            _existing(path),
+            device=device,
+            acl_json=options.acl_json_path or None,
+            aipp_later=True,
+            hold=True,
+            debug=options.log_level == 1,
+            log=options.logger(),
+        )
+        self._native.record(True)
+        self._native.set_loop(loop)
+        self._outputs = [o.name for o in self._native.outputs()]
         self._options = options
         self._aipp = AippSettings()
         self._round: tuple[list, list] | None = None
@@ -105,8 +105,7 @@ class InferenceSession(AippCalls):
         shape: _native.Shape | None = None,
     ) -> list:
         """One execution by the extension's rules, with its errors as RuntimeError."""
-        with as_runtime_error():
-            return self._native.execute(feeds, False, out, on_device, outputs, 0, shape)
+        return self._native.execute(feeds, False, out, on_device, outputs, 0, shape)
 
     def indexes(self, output_names: Sequence[str]) -> list[int]:
         """Numbers of the outputs with these names."""
@@ -133,20 +132,18 @@ class InferenceSession(AippCalls):
     def first_round(self, feeds: Sequence[Any], shape: _native.Shape | None = None) -> tuple[list, list]:
         """Inputs, moved to the device, and outputs of one execution there."""
         if shape is not None:
-            with as_runtime_error():
-                self._native.set_shape(*shape)
+            self._native.set_shape(*shape)
         inputs = [self.on_device(feed) for feed in feeds]
         return inputs, self.execute(inputs, Tensor, True, None, shape)
 
     def on_device(self, feed: Any) -> Tensor:
         """A copy of what is fed, on this session's device; itself where it is a tensor there."""
         device = self._native.device
-        with as_runtime_error():
-            self._native.info()  # an error after the end, before a device is opened again for the copy
-            if isinstance(feed, _native.Tensor):
-                # the plain class': what is fed is not to move itself
-                return feed if feed.device == device else _native.Tensor.to_device(feed, device, self._native.backend)
-            return _native.Tensor(feed, copy=False).to_device(device, self._native.backend)
+        self._native.info()  # an error after the end, before a device is opened again for the copy
+        if isinstance(feed, _native.Tensor):
+            # the plain class': what is fed is not to move itself
+            return feed if feed.device == device else _native.Tensor.to_device(feed, device, self._native.backend)
+        return _native.Tensor(feed, copy=False).to_device(device, self._native.backend)
 
     def inner_run(
         self, in_out_list: Sequence[int], output_names: Sequence[str], get_outputs: bool, mem_copy: bool
@@ -244,8 +241,7 @@ class InferenceSession(AippCalls):
     # --- shapes -----------------------------------------------------------------------------------------------------
 
     def _set(self, *shape: Any) -> int:
-        with as_runtime_error():
-            self._native.set_shape(*shape)
+        self._native.set_shape(*shape)
         return _DONE
 
     def set_staticbatch(self) -> int:
@@ -274,8 +270,7 @@ class InferenceSession(AippCalls):
             raise ArgumentTypeError(f"the sizes of outputs are a list of int, not {type(sizes)}")
         n_outputs = len(self._outputs)
         sizes = _feeds.output_sizes(sizes[0] if len(sizes) == 1 else list(sizes), n_outputs)
-        with as_runtime_error():
-            self._native.set_output_sizes(sizes)
+        self._native.set_output_sizes(sizes)
         return _DONE
 
     def get_max_dym_batchsize(self) -> int:
@@ -292,16 +287,14 @@ class InferenceSession(AippCalls):
         itemsize = _native.dtype_size(desc.datatype.value)
         known = all(n >= 0 for n in desc.shape)
         shape = desc.shape if known and np.prod(desc.shape, dtype=int) * itemsize == desc.realsize else None
-        with as_runtime_error():
-            tensor = Tensor.empty(desc.datatype.value, shape if shape is not None else [desc.realsize // itemsize])
-            _files.fill(tensor, _files.paths_of(files), f"input {desc.name}")
-            return self.to_own_device(tensor)
+        tensor = Tensor.empty(desc.datatype.value, shape if shape is not None else [desc.realsize // itemsize])
+        _files.fill(tensor, _files.paths_of(files), f"input {desc.name}")
+        return self.to_own_device(tensor)
 
     def to_own_device(self, tensor: Tensor) -> Tensor:
         """Moves a tensor to this session's device and returns it."""
-        with as_runtime_error():
-            self._native.info()
-            tensor.replace(_native.Tensor.to_device(tensor, self._native.device, self._native.backend))
+        self._native.info()
+        tensor.replace(_native.Tensor.to_device(tensor, self._native.device, self._native.backend))
         return tensor
 
     def sumary(self) -> sumary_info:
@@ -357,8 +350,7 @@ class _FileJob:
             feeds = [session.on_device(feed) for feed in feeds]
         results = session.execute(feeds, Tensor, True, self.wanted, shape)
         if self.options.output_dir and (index == 0 or not self.options.pure_infer_mode):
-            with as_runtime_error():
-                arrays = [result.to_host().numpy() for result in results]
+            arrays = [result.to_host().numpy() for result in results]
             _files.save(self.options.output_dir, self.stems[index], arrays, self.format)
 
     def _shapes(self, index: int) -> list[Sequence[int]]:
@@ -374,12 +366,11 @@ class _FileJob:
         for k, info in enumerate(session._native.inputs()):
             itemsize = _native.dtype_size(info.dtype)
             count = int(np.prod(shapes[k], dtype=int)) if shapes else info.real_size // itemsize
-            with as_runtime_error():
-                tensor = Tensor.empty(info.dtype, [count])
-                if self.options.pure_infer_mode:
-                    tensor.numpy().view(np.uint8)[...] = 0
-                else:
-                    _files.fill(tensor, _files.paths_of(self.files[index][k]), f"input {info.name}")
+            tensor = Tensor.empty(info.dtype, [count])
+            if self.options.pure_infer_mode:
+                tensor.numpy().view(np.uint8)[...] = 0
+            else:
+                _files.fill(tensor, _files.paths_of(self.files[index][k]), f"input {info.name}")
             tensors.append(tensor)
         return tensors
 
@@ -439,6 +430,7 @@ def _text(what: str, value: Any) -> str:
     return value
 
 
+@translating
 def model(modelPath: str, deviceId: int = 0, options: session_options | None = None) -> InferenceSession:
     """Loads a model: `InferenceSession(modelPath, deviceId, options)`."""
     return InferenceSession(modelPath, deviceId, options)

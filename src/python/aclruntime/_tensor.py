@@ -11,12 +11,13 @@ import numpy as np
 from aispipe import _native
 
 from ._enums import dtype, type as memory_type
-from ._errors import ArgumentError, ArgumentTypeError, HostMemoryError, as_runtime_error
+from ._errors import ArgumentError, ArgumentTypeError, HostMemoryError, all_translating, translating
 
 _native_shape = _native.Tensor.shape.__get__
 _native_array = _native.Tensor.__array_interface__.__get__
 
 
+@all_translating()
 class Tensor(_native.MovableTensor):
     """Data with a type and a shape, on the host or on a device.
 
@@ -26,12 +27,11 @@ class Tensor(_native.MovableTensor):
 
     def __init__(self, buffer: Any) -> None:
         """Raises a RuntimeError for complex, object and text arrays, and for what has no buffer."""
-        with as_runtime_error():
-            if isinstance(buffer, np.generic):
-                buffer = scalar(buffer)
-            elif not isinstance(buffer, np.ndarray):
-                buffer = _array(buffer)
-            super().__init__(buffer)
+        if isinstance(buffer, np.generic):
+            buffer = scalar(buffer)
+        elif not isinstance(buffer, np.ndarray):
+            buffer = _array(buffer)
+        super().__init__(buffer)
 
     @property
     def shape(self) -> list[int]:
@@ -56,16 +56,14 @@ class Tensor(_native.MovableTensor):
 
     def to_device(self, device_id: int = 0) -> Tensor:
         """Moves this tensor to a device, from the host or from another device, and returns it."""
-        with as_runtime_error():
-            if self.device not in (_native.HOST, device_id):
-                self.to_host()
-            self.replace(super().to_device(device_id))
+        if self.device not in (_native.HOST, device_id):
+            self.to_host()
+        self.replace(super().to_device(device_id))
         return self
 
     def to_host(self) -> Tensor:
         """Moves this tensor to the host and returns it. Arrays made from it before stay valid."""
-        with as_runtime_error():
-            self.replace(super().to_host())
+        self.replace(super().to_host())
         return self
 
     def to_dvpp(self, device_id: int = 0) -> Tensor:
@@ -94,6 +92,7 @@ def _array(buffer: Any) -> np.ndarray:
         ) from None
 
 
+@all_translating()
 class BaseTensor:
     """Memory on the host that the caller lends for a call: it is neither copied nor kept.
 
@@ -118,6 +117,7 @@ class BaseTensor:
         return _native.Tensor.borrow(self.buf, self.size, self)
 
 
+@translating
 def batch(inputs: Sequence[Tensor], keep_dims: bool = False) -> Tensor:
     """Joins tensors of one type and shape into one on the host.
 
@@ -137,9 +137,8 @@ def batch(inputs: Sequence[Tensor], keep_dims: bool = False) -> Tensor:
     if keep_dims and not first.shape:
         raise ArgumentError("scalars have no axis to be joined along; leave keep_dims out")
     shape = [len(inputs) * first.shape[0], *first.shape[1:]] if keep_dims else [len(inputs), *first.shape]
-    with as_runtime_error():
-        joined = Tensor.empty(first.dtype_code, shape)
-        parts = joined.numpy().reshape((len(inputs), *first.shape))
-        for part, tensor in zip(parts.reshape(len(inputs), -1), inputs):
-            part[...] = _native.Tensor.to_host(tensor).numpy().reshape(-1)
+    joined = Tensor.empty(first.dtype_code, shape)
+    parts = joined.numpy().reshape((len(inputs), *first.shape))
+    for part, tensor in zip(parts.reshape(len(inputs), -1), inputs):
+        part[...] = _native.Tensor.to_host(tensor).numpy().reshape(-1)
     return joined

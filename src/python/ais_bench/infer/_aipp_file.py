@@ -8,12 +8,13 @@ import os
 from collections.abc import Sequence
 
 import aclruntime
-from aclruntime._errors import ArgumentError, as_runtime_error
+from aclruntime._errors import ArgumentError, ArgumentTypeError, all_translating
 from aispipe import _native
 
 SECTION = "aipp_op"
 
 
+@all_translating()
 class AippFile:
     """The calls of `InferSession` that are about dynamic AIPP.
 
@@ -26,12 +27,11 @@ class AippFile:
     def load_aipp_config_file(self, config_file: str, batchsize: int) -> int:
         """Reads a file, checks it and gives it to the model. A RuntimeError names file, key, value and range. A model
         without dynamic AIPP ignores the file. `batchsize`: largest batch that will be fed."""
-        with as_runtime_error():
-            settings = _native.aipp_read(os.fspath(config_file))
-            self.session.check_dym_aipp_input_exist()
-            self.session.aipp_set_max_batch_size(batchsize)
-            if self.session.get_dym_aipp_input_exist():
-                self.session._native.set_aipp(settings)
+        settings = _native.aipp_read(os.fspath(config_file))
+        self.session.check_dym_aipp_input_exist()
+        self.session.aipp_set_max_batch_size(batchsize)
+        if self.session.get_dym_aipp_input_exist():
+            self.session._native.set_aipp(settings)
         return 0
 
     def get_dym_aipp_input_exist(self) -> int:
@@ -88,6 +88,8 @@ class AippFile:
 
 
 def _section(cfg: configparser.ConfigParser) -> configparser.SectionProxy:
+    if not isinstance(cfg, configparser.ConfigParser):
+        raise ArgumentTypeError(f"a configparser.ConfigParser is wanted, not {type(cfg)}")
     if not cfg.has_section(SECTION):
         raise ArgumentError(f"the AIPP configuration has no section [{SECTION}]")
     return cfg[SECTION]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aclruntime._errors import ArgumentTypeError, as_runtime_error
+from aclruntime._errors import ArgumentTypeError
 
 
 class DeviceTimes(dict):
@@ -39,8 +39,7 @@ def run_side_by_side(entries: Any, work: Callable[[int, Any], Any]) -> tuple[dic
     def do(index: int, device_id: int, entry: Any) -> None:
         start = time.perf_counter()
         try:
-            with as_runtime_error():
-                results[index] = work(device_id, entry)
+            results[index] = work(device_id, entry)
         except BaseException as error:  # noqa: B036 - it is raised in the caller's thread
             failures[index] = error
         times[index] = (time.perf_counter() - start) * 1000

@@ -17,7 +17,7 @@ import numpy as np
 
 import aclruntime
 from aclruntime import _feeds
-from aclruntime._errors import ArgumentError, ArgumentTypeError, translated
+from aclruntime._errors import ArgumentError, ArgumentTypeError, all_translating, translated, translating
 from aispipe import _native
 
 from ._aipp_file import AippFile
@@ -32,6 +32,7 @@ DEFAULT_OUTPUT_SIZE = 100000
 """Bytes for an output whose size is known only after execution."""
 
 
+@all_translating(but=("infer",))
 class InferSession(AippFile):
     """A model loaded on a device.
 
@@ -137,7 +138,7 @@ class InferSession(AippFile):
     @staticmethod
     def convert_tensors_to_host(tensors: Sequence[aclruntime.Tensor]) -> Sequence[aclruntime.Tensor]:
         """Moves the tensors themselves to the host, and returns them."""
-        for tensor in tensors:
+        for tensor in _all_tensors(tensors):
             tensor.to_host()
         return tensors
 
@@ -145,7 +146,7 @@ class InferSession(AippFile):
     def convert_tensors_to_arrays(tensors: Sequence[aclruntime.Tensor]) -> list[np.ndarray]:
         """Arrays of tensors that are on the host, without a copy."""
         arrays = []
-        for tensor in tensors:
+        for tensor in _all_tensors(tensors):
             if tensor.device >= 0:
                 raise ArgumentError(
                     f"a tensor is on device {tensor.device}; convert_tensors_to_host brings it to the host"
@@ -168,7 +169,7 @@ class InferSession(AippFile):
                       say how large an output is
         out_array     True: a list of arrays; False: a list of tensors on the device, which can be fed again as they are
         """
-        if mode == "static" and out_array and type(feeds) is list:
+        if type(feeds) is list and type(mode) is str and mode == "static" and out_array is True:
             for feed in feeds:
                 if type(feed) is not _ndarray:
                     break
@@ -179,6 +180,11 @@ class InferSession(AippFile):
                     raise
                 except Exception as error:
                     raise translated(error) from error
+        return self._infer(feeds, mode, custom_sizes, out_array)
+
+    @translating
+    def _infer(self, feeds: Any, mode: str, custom_sizes: Any, out_array: bool) -> list:
+        """The long way."""
         taken, shape = self._prepare(feeds, mode, custom_sizes)
         out = None if out_array else aclruntime.Tensor
         return self.session.execute(taken, out, not out_array, None, shape)
@@ -285,6 +291,8 @@ class InferSession(AippFile):
         options.out_format = outfmt
         options.pure_infer_mode = pure_infer_mode
         options.output_names = self.outputs_names
+        if not all(isinstance(s, InferSession) for s in extra_session or ()):
+            raise ArgumentTypeError("extra_session is a list of InferSession")
         extra = [s.session for s in extra_session or ()]
         self.session.run_pipeline(infilelist, options, extra)
 
@@ -316,6 +324,14 @@ class InferSession(AippFile):
         return aclruntime.InferenceSession.finalize()
 
 
+def _all_tensors(tensors: Any) -> list[aclruntime.Tensor]:
+    listed = list(tensors)
+    for tensor in listed:
+        if not isinstance(tensor, aclruntime.Tensor):
+            raise ArgumentTypeError(f"a list of aclruntime.Tensor is wanted; it holds {type(tensor)}")
+    return listed
+
+
 def _number_of(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ArgumentTypeError(f"{what} is {value!r}; a whole number is wanted")
@@ -324,6 +340,7 @@ def _number_of(what: str, value: Any) -> int:
     return int(value)
 
 
+@all_translating()
 class MultiDeviceSession:
     """One model on several devices at once: threads of this process, a session for each entry of a device's list.
 
