@@ -6,6 +6,7 @@ from compat import HOME, PACKAGES, harness, model, no_complaints, nothing_left  
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -118,3 +119,19 @@ def test_the_command_line(tmp_path):
         through = ais_bench(*arguments)
         assert direct.returncode == through.returncode == status, (arguments, through)
         assert (direct.stdout, direct.stderr) == (through.stdout, through.stderr)
+
+
+def test_the_examples_in_the_docs(tmp_path, monkeypatch):
+    text = (harness.ROOT / "docs" / "python-compatible.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    shutil.copy(model("openvino", "static"), tmp_path / "net.onnx")
+    for name in ("x0", "x1", "w0", "w1"):
+        np.save(tmp_path / f"{name}.npy", np.ones((2, 6), np.float32))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks:
+        exec(compile(block, "docs/python-compatible.md", "exec"), names)
+    assert len(blocks) >= 5 and sorted(os.listdir("results")) == [
+        "run_summary.json", "x0_0.npy", "x0_1.npy", "x1_0.npy", "x1_1.npy"]
+    assert names["session"].free_resource() == 0 and len(names["outputs"][1]) == 2
+    summary.reset()
