@@ -110,14 +110,17 @@ static int give_shape(struct aispipe_session *session, const struct aispipe_sess
     return session_check_ready(session, error);
 }
 
-/* Before the model is loaded: where that fails, the runtime, which cannot start a second time, must stay,
- * too. */
-static int hold_device(const struct aispipe_session *session, struct aispipe_error *error)
+/* What single executions need beside the model. */
+static int prepare_infer(struct aispipe_session *session, const struct aispipe_session_options *options,
+                         struct aispipe_error *error)
 {
     struct place *place;
-    open_sessions_close_at_exit(session->backend);
-    return session->backend->memory_alloc ? place_get(session->backend, session->device_id, &place, error)
-                                          : 0;
+    int rc = infer_open(session, error);
+    if (!rc && options->hold && session->backend->memory_alloc)
+        rc = place_get(session->backend, session->device_id, &place, error);
+    if (!rc && options->hold)
+        open_sessions_close_at_exit(session->backend);
+    return rc;
 }
 
 static int load_model(struct aispipe_session *session, const char *path,
@@ -137,7 +140,7 @@ static int load_model(struct aispipe_session *session, const char *path,
             error, AISPIPE_MODEL,
             "model '%s' has %zu inputs and %zu outputs; between 1 and %d of each are supported", path,
             desc->n_inputs, desc->n_outputs, AISPIPE_MAX_TENSORS);
-    rc = infer_open(session, error);
+    rc = prepare_infer(session, options, error);
     if (!rc)
         rc = give_shape(session, options, error);
     if (rc)
@@ -163,8 +166,6 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     int rc = aispipe_backend_find(options->backend, model_path, &made->backend, error);
     if (!rc)
         rc = open_device(made, options, error);
-    if (!rc && options->hold)
-        rc = hold_device(made, error);
     if (!rc)
         rc = load_model(made, model_path, options, error);
     if (rc) {

@@ -210,7 +210,7 @@ def test_sessions_come_and_go(engine):
 def test_a_model_that_fails_to_load_does_no_harm(tmp_path):
     (tmp_path / "bad.om").write_bytes(b"no model")
     program("""
-        for path, device in ((sys.argv[2], 0), (sys.argv[1], 9), (sys.argv[2], 0)):
+        for path, device in ((sys.argv[1], 9), (sys.argv[2], 0), (sys.argv[1], 9), (sys.argv[2], 0)):
             try:
                 InferSession(device, path)
             except RuntimeError as error:
