@@ -107,6 +107,22 @@ def test_anything_with_dlpack(opened, engine):
 
 
 @each_engine
+def test_anything_with_numpy(opened, engine):
+    class Eager:
+        def __init__(self, array):
+            self.array, self.shape = array, array.shape
+
+        def numpy(self):
+            return self.array
+
+    session = opened(engine)
+    x, w = made((2, 6))
+    close(session.infer([Eager(x), w]), wanted("static", [x, w]))
+    with pytest.raises(RuntimeError):
+        session.infer([Eager(np.array([None])), w])
+
+
+@each_engine
 def test_unknown_types(opened, engine):
     session = opened(engine)
     _, w = made((2, 6))

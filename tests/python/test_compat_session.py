@@ -9,6 +9,7 @@ from compat import (  # noqa: F401
 import aclruntime
 import numpy as np
 import pytest
+from ais_bench.infer.interface import MemorySummary
 
 
 @each_engine
@@ -111,7 +112,9 @@ def test_inner_runs(opened, engine, mode):
     assert [t.device for t in outputs] == [0, 0]
     session.convert_tensors_to_host(outputs)  # the session's own stay where they are
     close(session.convert_tensors_to_arrays(outputs), loop(x, w, [0, -1], 3))
+    MemorySummary.reset()
     outputs = session.inner_run([1, 0], True)
+    assert MemorySummary.get_h2d_time_list() == [], "what was returned moved the session's own"
     session.convert_tensors_to_host(outputs)
     inputs = [loop(x, w, [0, -1], 3)[k] for k in (1, 0)]
     close(session.convert_tensors_to_arrays(outputs), loop(*inputs, [], 1))

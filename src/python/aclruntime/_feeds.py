@@ -34,6 +34,8 @@ def take(feed: Any) -> Any:
         return _torch(feed)
     if hasattr(feed, "__dlpack__"):
         return feed
+    if callable(getattr(feed, "numpy", None)):
+        return np.asarray(feed.numpy())
     raise ArgumentTypeError(f"type:{type(feed)} invalid")
 
 
@@ -44,7 +46,7 @@ def _torch(feed: Any) -> _native.Tensor:
         raise ArgumentError(f"the tensor is on {device}; bring it to the CPU: tensor.cpu()")
     if str(getattr(feed, "dtype", "")).startswith("torch.complex"):
         raise ArgumentTypeError(f"a tensor of {feed.dtype} cannot be fed")
-    feed = feed.contiguous()
+    feed = feed.contiguous() if hasattr(feed, "contiguous") else feed
     shape = tuple(int(n) for n in feed.shape)
     size = math.prod(shape) * feed.element_size()
     return _native.Tensor.borrow(feed.data_ptr() if size else 0, size, feed)

@@ -57,7 +57,7 @@ class InferSession(AippFile):
         device_id      0 to 255
         model_path     .om on Ascend; .onnx, .xml, .tflite, .pb, .pdmodel on the CPU
         acl_json_path  configuration of the Ascend runtime, once for the process
-        debug          prints the model's description and every execution's time
+        debug          prints the model's description, and what the library says at its most talkative
         loop           executions for each call, each one timed; 1 or more
         """
         self.device_id = device_id
