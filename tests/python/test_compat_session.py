@@ -184,7 +184,7 @@ def test_times(opened, engine):
     times = session.summary().exec_time_list
     assert len(times) == 10
     assert all(isinstance(start, float) and 0 <= start <= end for start, end in times)
-    assert times == sorted(times) and times[-1][1] < 60000
+    assert times == sorted(times) and times[-1][1] - times[0][0] < 60000
 
 
 @each_engine
