@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Dynamic AIPP through the older packages, on the simulated Ascend device, against numpy and ONNX Runtime."""
 
-from compat import HOME, close, each_engine, no_complaints, nothing_left, opened, raw, reference  # noqa: F401
+from compat import HOME, each_engine, no_complaints, nothing_left, opened, raw, reference  # noqa: F401
 
 import configparser
 
-import aclruntime
 import aipp
 import ascend
 import numpy as np

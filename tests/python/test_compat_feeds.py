@@ -2,7 +2,7 @@
 """What may be fed, what may not, and that tensors mind where they are."""
 
 from compat import (  # noqa: F401
-    close, each_engine, harness, made, no_complaints, nothing_left, opened, raw, save, wanted,
+    close, each_engine, made, no_complaints, nothing_left, opened, save, wanted,
 )
 
 import ctypes

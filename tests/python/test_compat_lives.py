@@ -10,7 +10,6 @@ import textwrap
 import threading
 
 import ascend
-import numpy as np
 import pytest
 
 OPEN = """

@@ -2,7 +2,7 @@
 """aclruntime: sessions, their pipelines, options and statistics, on both engines, in every mode."""
 
 from compat import (  # noqa: F401
-    HOME, close, dims, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, opened, raw, set_shape,
+    close, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, opened, raw, set_shape,
     shapes, wanted,
 )
 

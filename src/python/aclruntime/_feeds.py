@@ -173,7 +173,7 @@ def check_in_out_list(in_out_list: Any, n_inputs: int, n_outputs: int) -> list[i
         )
     for k, source in enumerate(entries):
         if isinstance(source, bool) or not isinstance(source, (int, np.integer)):
-            raise ArgumentTypeError(f"entry {k} of in_out_list is {source!r}; the number of an output, or -1, is wanted")
+            raise ArgumentTypeError(f"entry {k} of in_out_list is {source!r}; a number of an output, or -1, is wanted")
         if not -1 <= source < n_outputs:
             raise ArgumentError(f"entry {k} of in_out_list is {source}; -1 to {n_outputs - 1} is wanted")
     return [int(source) for source in entries]

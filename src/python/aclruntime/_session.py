@@ -16,7 +16,7 @@ from . import _feeds, _files, _pipeline
 from ._aipp import AippCalls, AippSettings
 from ._errors import ArgumentError, ArgumentTypeError, all_translating, translating
 from ._options import infer_options, session_options, sumary_info, tensor_desc
-from ._tensor import BaseTensor, Tensor
+from ._tensor import Tensor
 
 _MOST_DEVICES = 255
 

@@ -129,9 +129,8 @@ class Summary:
         print("[INFO] -----------------Performance Summary------------------")
         for line in lines:
             print(f"[INFO] {line}")
-        print(
-            f"[INFO] throughput 1000*batchsize.mean({_whole(batchsize)})/NPU_compute_time.mean({compute.mean}): {throughput}"
-        )
+        formula = f"1000*batchsize.mean({_whole(batchsize)})/NPU_compute_time.mean({compute.mean})"
+        print(f"[INFO] throughput {formula}: {throughput}")
         print("[INFO] ------------------------------------------------------", flush=True)
         self.infodict["NPU_compute_time"] = _entry(compute, times)
         self.infodict["H2D_latency"] = _entry(h2d, self.h2d_latency_list)
