@@ -333,8 +333,10 @@ int engine_result(struct engine *engine, size_t index, struct engine_tensor *out
         status = OV->tensor_get_byte_size(tensor, &output->bytes);
     if (status == OK && output->bytes)
         status = MORE->tensor_data(tensor, &output->data);
+    /* The C interface has no shape for a scalar: one element without a shape is one. */
     bool shaped = status == OK && (status = MORE->tensor_get_shape(tensor, &shape)) == OK;
-    int rc = shaped ? 0 : failed(error, AISPIPE_DEVICE, "a result cannot be had", status);
+    bool scalar = !shaped && output->data && output->bytes == aispipe_dtype_size(from_ov(type));
+    int rc = shaped || scalar ? 0 : failed(error, AISPIPE_DEVICE, "a result cannot be had", status);
     output->dtype = from_ov(type);
     output->rank = shaped && shape.rank <= OM_MAX_RANK ? (int)shape.rank : 0;
     for (int i = 0; i < output->rank; i++)

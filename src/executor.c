@@ -253,6 +253,15 @@ static int take_input(struct executor *e, struct aispipe_session *session, size_
 
 /* ---------------------------------------------------------------- outputs */
 
+/* A device writes an output into memory for the largest gear, whichever is set. */
+static size_t room_of(const struct aispipe_session *session, size_t i,
+                      const struct aispipe_tensor_desc *output)
+{
+    struct aispipe_tensor_info info;
+    session_tensor_info(session, true, i, &info);
+    return info.size > output->size ? info.size : output->size;
+}
+
 static int make_pool(struct aispipe_session *session, size_t i, bool device, struct tensor_pool **pool,
                      struct aispipe_error *error)
 {
@@ -261,9 +270,10 @@ static int make_pool(struct aispipe_session *session, size_t i, bool device, str
     int rc = 0;
     if (device && !on_host(session))
         rc = place_get(session->backend, session->device_id, &place, error);
+    const struct aispipe_tensor_desc *output = &desc->outputs[i];
     return rc ? rc
-              : tensor_pool_create(&desc->outputs[i], place, device ? session->device_id : AISPIPE_HOST, pool,
-                                   error);
+              : tensor_pool_create(output, room_of(session, i, output), place,
+                                   device ? session->device_id : AISPIPE_HOST, pool, error);
 }
 
 static int take_tensor(struct aispipe_session *session, size_t i, bool device, struct aispipe_tensor **tensor,

@@ -50,7 +50,7 @@ struct aispipe_tensor *tensor_allocate(const struct aispipe_tensor_desc *desc, s
 }
 
 /* The same on a device: nothing behind it. */
-int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *desc,
+int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *desc, size_t room,
                        struct aispipe_tensor **tensor, struct aispipe_error *error)
 {
     struct aispipe_tensor *made = tensor_allocate(desc, 0);
@@ -59,7 +59,7 @@ int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *de
         return tensor_no_memory(desc->size, error);
     made->data = NULL;
     made->device = place_device(place);
-    int rc = place_alloc(place, desc->size, &made->memory, error);
+    int rc = place_alloc(place, room, &made->memory, error);
     if (rc) {
         free(made);
         return rc;
@@ -189,7 +189,7 @@ static int copy_on_host(const struct aispipe_tensor *tensor, int device, struct 
 static int copy_to_place(const struct aispipe_tensor *tensor, struct place *place,
                          struct aispipe_tensor **moved, struct aispipe_error *error)
 {
-    int rc = tensor_allocate_on(place, &tensor->desc, moved, error);
+    int rc = tensor_allocate_on(place, &tensor->desc, tensor->desc.size, moved, error);
     if (rc)
         return rc;
     rc = place_copy((*moved)->memory, tensor->data, tensor->desc.size, AISPIPE_H2D, error);

@@ -31,8 +31,8 @@ struct aispipe_tensor {
 
 /** A tensor on the host with `room` bytes, described as `desc` says; NULL: no memory. Nothing is checked. */
 struct aispipe_tensor *tensor_allocate(const struct aispipe_tensor_desc *desc, size_t room);
-/** One of desc->size bytes on a device. */
-int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *desc,
+/** The same on a device. */
+int tensor_allocate_on(struct place *place, const struct aispipe_tensor_desc *desc, size_t room,
                        struct aispipe_tensor **tensor, struct aispipe_error *error);
 /** Returns AISPIPE_NO_MEMORY, here and not elsewhere, so that whoever reads a caller sees that it is no 0. */
 static inline int tensor_no_memory(size_t bytes, struct aispipe_error *error)
@@ -45,9 +45,9 @@ void tensor_destroy(struct aispipe_tensor *tensor);
 
 /**
  * Tensors like `desc`, of which size counts as it is: room for an output whose shape is not known yet. On
- * `place`, or (NULL) in host memory that says it is on `device`.
+ * `place`, with `room` bytes each, or (NULL) in host memory that says it is on `device`.
  */
-int tensor_pool_create(const struct aispipe_tensor_desc *desc, struct place *place, int device,
+int tensor_pool_create(const struct aispipe_tensor_desc *desc, size_t room, struct place *place, int device,
                        struct tensor_pool **pool, struct aispipe_error *error);
 /** One that nobody else refers to, with the pool's description. */
 int tensor_pool_take(struct tensor_pool *pool, struct aispipe_tensor **tensor, struct aispipe_error *error);

@@ -18,10 +18,11 @@ struct tensor_pool {
     unsigned fork;
     struct place *place;
     int device;
+    size_t room; /**< with `place`: bytes of each */
     struct aispipe_tensor_desc desc;
 };
 
-int tensor_pool_create(const struct aispipe_tensor_desc *desc, struct place *place, int device,
+int tensor_pool_create(const struct aispipe_tensor_desc *desc, size_t room, struct place *place, int device,
                        struct tensor_pool **pool, struct aispipe_error *error)
 {
     *pool = calloc(1, sizeof **pool);
@@ -31,6 +32,7 @@ int tensor_pool_create(const struct aispipe_tensor_desc *desc, struct place *pla
     (*pool)->fork = fork_count;
     (*pool)->place = place;
     (*pool)->device = device;
+    (*pool)->room = room;
     (*pool)->desc = *desc;
     (*pool)->desc.name = NULL;
     return 0;
@@ -39,7 +41,7 @@ int tensor_pool_create(const struct aispipe_tensor_desc *desc, struct place *pla
 static int make(struct tensor_pool *pool, struct aispipe_tensor **tensor, struct aispipe_error *error)
 {
     if (pool->place)
-        return tensor_allocate_on(pool->place, &pool->desc, tensor, error);
+        return tensor_allocate_on(pool->place, &pool->desc, pool->room, tensor, error);
     *tensor = tensor_allocate(&pool->desc, pool->desc.size);
     if (!*tensor)
         return tensor_no_memory(pool->desc.size, error);

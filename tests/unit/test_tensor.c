@@ -189,7 +189,7 @@ static void a_pool_gives_out_what_came_back(void **state)
     struct aispipe_tensor_desc desc = floats;
     (void)state;
     desc.size = 48;
-    WELL(tensor_pool_create(&desc, NULL, AISPIPE_HOST, &pool, &error));
+    WELL(tensor_pool_create(&desc, 0, NULL, AISPIPE_HOST, &pool, &error));
     WELL(tensor_pool_take(pool, &one, &error));
     WELL(tensor_pool_take(pool, &two, &error));
     assert_ptr_not_equal(one, two);
@@ -249,7 +249,7 @@ static void a_child_of_fork_is_told(void **state)
     WELL(aispipe_tensor_create(&floats, &tensor, &error));
     fill(tensor);
     WELL(aispipe_tensor_to_device(tensor, "sim", 0, &moved, &error));
-    WELL(tensor_pool_create(&desc, NULL, AISPIPE_HOST, &pool, &error));
+    WELL(tensor_pool_create(&desc, 0, NULL, AISPIPE_HOST, &pool, &error));
     WELL(tensor_pool_take(pool, &pooled, &error));
     pid_t child = fork();
     assert_true(child >= 0);

@@ -135,6 +135,12 @@ class Tensor:
     @property
     def __array_interface__(self) -> dict: ...
 
+class MovableTensor(Tensor):
+    """A tensor that can be moved in place. Buffer protocol on the host only, whatever the engine."""
+
+    def replace(self, other: Tensor) -> None:
+        """Takes the memory, type, shape and place of `other`, which keeps them, too. What was exported stays valid."""
+
 class Session:
     """A model loaded on a device. Subclasses are allowed."""
 
@@ -226,6 +232,8 @@ def dtype_size(code: int) -> int:
 def dtype_name(code: int) -> str: ...
 def aipp_read(path: str) -> dict[str, int | float]:
     """Reads and checks a configuration file; `Session.set_aipp` takes the result."""
+def aipp_check(settings: dict[str, int | float | str]) -> None:
+    """InvalidError where one is out of range, as `Session.set_aipp` would find it."""
 def transfers_record(on: bool) -> None:
     """From now on the duration of every transfer of this process is kept. Off at first."""
 def transfers(direction: int) -> list[float]:

@@ -145,6 +145,18 @@ PyObject *session_set_aipp(PyObject *self, PyObject *dict)
     Py_RETURN_NONE;
 }
 
+PyObject *aipp_check(PyObject *module, PyObject *dict)
+{
+    (void)module;
+    struct aispipe_aipp aipp = {.input_format = 0};
+    struct aispipe_error error;
+    if (!take(dict, &aipp))
+        return NULL;
+    if (aispipe_aipp_check(&aipp, &error) != 0)
+        return error_raise(&error);
+    Py_RETURN_NONE;
+}
+
 PyObject *aipp_read(PyObject *module, PyObject *path)
 {
     (void)module;

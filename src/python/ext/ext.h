@@ -8,6 +8,7 @@
  *     feed     any Python object as an input                  shape    sizes chosen at run time
  *     memory   what an array over our memory refers to        aipp     settings of dynamic AIPP
  *     tensor   the type Tensor; dlpack: exchange of memory    stream   the pipeline, pushed and popped
+ *     compat   what only the older packages need
  *     lives    what must be closed before the process ends, and what a fork leaves behind
  *
  * Objects are guarded by the interpreter lock; the library is called without it wherever it may wait.
@@ -198,12 +199,18 @@ PyObject *session_set_output_sizes(PyObject *self, PyObject *list);
 
 PyObject *session_set_aipp(PyObject *self, PyObject *dict);
 PyObject *aipp_read(PyObject *module, PyObject *path);
+PyObject *aipp_check(PyObject *module, PyObject *settings);
 
 /* ---------------------------------------------------------------- stream.c */
 
 bool stream_add(PyObject *module);
 /** Closes a session's stream, if it has one, and waits until that is over, whoever closes it. */
 void stream_end(struct stream_object **of_session);
+
+/* ---------------------------------------------------------------- compat.c */
+
+/** MovableTensor, on which aclruntime.Tensor is written. */
+bool compat_add(PyObject *module);
 
 /* ---------------------------------------------------------------- lives.c */
 

@@ -91,6 +91,7 @@ static PyMethodDef functions[] = {
     {"dtype_size", dtype_size, METH_VARARGS, "Bytes of an element; 0: no such type."},
     {"dtype_name", dtype_name, METH_VARARGS, "NumPy's name of a type."},
     {"aipp_read", aipp_read, METH_O, "Reads and checks a configuration file of AIPP; a dict."},
+    {"aipp_check", aipp_check, METH_O, "Whether settings of AIPP, a dict, are in range."},
     {"transfers_record", transfers_record, METH_VARARGS,
      "Keep the duration of every transfer of this process."},
     {"transfers", transfers, METH_VARARGS, "transfers(H2D or D2H): ms of each, oldest first."},
@@ -144,7 +145,7 @@ PyMODINIT_FUNC PyInit__native(void)
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module && errors_add(module) && add_constants(module) && memory_add(module) && tensor_add(module) &&
-        session_add(module) && stream_add(module) && lives_add(module))
+        compat_add(module) && session_add(module) && stream_add(module) && lives_add(module))
         return module;
     Py_XDECREF(module);
     return NULL;

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Sessions (`interface`) and the summary of a run (`summary`)."""
