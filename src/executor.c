@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "infer.h"
+#include "log.h"
 #include "shape.h"
 #include "transfers.h"
 
@@ -407,6 +408,9 @@ static int compute(struct executor *e, const struct execution *x, struct aispipe
         interval.end = clock_ns();
         if (!rc && !x->options->untimed)
             rc = infer_note(x->session->infer, interval, error);
+        if (!rc && x->session->log.debug)
+            log_line(&x->session->log, AISPIPE_LOG_DEBUG, "model aclExec cost : %f",
+                     (double)(interval.end - interval.start) / 1e6);
     }
     return rc;
 }

@@ -324,3 +324,16 @@ def test_after_free_resource(engine):
             call()
     close(arrays(outputs), wanted("static", made((2, 6))))  # what came out of it lives on
     assert session.free_resource() == 0
+
+
+def test_debug_says_what_each_execution_took(capfd):
+    options = aclruntime.session_options()
+    options.loop, options.log_level = 3, 1
+    session = aclruntime.InferenceSession(model("openvino", "static"), 0, options)
+    capfd.readouterr()
+    session.run([], [aclruntime.Tensor(f) for f in made((2, 6))])
+    lines = capfd.readouterr().out.splitlines()
+    costs = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("[DEBUG] model aclExec cost : ")]
+    taken = [end - start for start, end in session.sumary().exec_time_list]
+    assert costs == pytest.approx(taken, abs=2e-6)
+    session.free_resource()
