@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDED = ["numpy", "onnx", "onnxruntime", "pytest", "tqdm"]
 LEAST = (3, 9)
 # The cost is measured once, by the suite; the examples compare with other packages' newest releases.
-FILES = ["session", "tensor", "pipeline", "robust"]
+FILES = ["aispipe_session", "aispipe_tensor", "aispipe_pipeline", "aispipe_robust", "compat_aipp", "compat_devices",
+         "compat_feeds", "compat_fuzz", "compat_lives", "compat_runtime", "compat_session", "compat_summary"]
 ABOUT = "import json, sys; print(json.dumps([sys.implementation.name, list(sys.version_info[:3]), sys.prefix == sys.base_prefix]))"
 
 
@@ -69,8 +70,10 @@ def environment(place, interpreter):
 
 
 def run_tests(python, build, arguments):
-    variables = dict(os.environ, PYTHONPATH=str(build / "src" / "python"), PYTHONDONTWRITEBYTECODE="1")
-    files = [str(ROOT / "tests" / "python" / f"test_aispipe_{name}.py") for name in FILES]
+    variables = dict(os.environ, PYTHONPATH=str(build / "src" / "python"), PYTHONDONTWRITEBYTECODE="1",
+                     AISPIPE_PYTHON=str(build / "src" / "python"), AISPIPE_SIMATC=str(build / "simulator" / "simatc"),
+                     AISPIPE=str(build / "aispipe"), AISPIPE_ACL_SIMULATOR=str(build / "simulator" / "libascendcl.so"))
+    files = [str(ROOT / "tests" / "python" / f"test_{name}.py") for name in FILES]
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *arguments]
     return subprocess.run(command, env=variables, check=False).returncode
 

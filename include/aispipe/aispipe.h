@@ -9,8 +9,7 @@
  *  - Sizes are bytes, times are nanoseconds of CLOCK_MONOTONIC, unless the name says otherwise.
  *  - Objects belong to whoever created them and are released by the matching `_close` or `_free`.
  *  - Two sessions in one process do not see each other. What belongs to the process is said where it is:
- *    what an engine has once (aispipe_finalize), devices that tensors are on, the list of transfers
- * (tensor.h).
+ *    what an engine has once (aispipe_finalize), and devices and transfers of tensors (tensor.h).
  *  - The library never exits, never installs a signal handler and prints only through the log callback.
  */
 #ifndef AISPIPE_AISPIPE_H

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,13 @@ def test_the_library_exports_what_the_headers_declare(installed):
         exported = {name for name in exported if not re.match(r"_*(asan|odr_asan|tsan|ubsan|sanitizer)", name)}
     assert exported == declared()
     assert len(exported) > 50
+
+
+def test_the_reference_is_of_these_headers():
+    made = run([sys.executable, ROOT / "tools" / "c_api.py"]).stdout.decode()
+    assert made == (ROOT / "docs" / "c-api.md").read_text(), "run tools/c_api.py >docs/c-api.md"
+    headings = "".join(line for line in made.splitlines() if line.startswith("#### "))
+    assert [name for name in declared() if f"`{name}`" not in headings] == []
 
 
 def test_the_library_is_versioned(installed):
