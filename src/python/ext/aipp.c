@@ -145,12 +145,12 @@ PyObject *session_set_aipp(PyObject *self, PyObject *dict)
     Py_RETURN_NONE;
 }
 
-PyObject *aipp_check(PyObject *module, PyObject *dict)
+PyObject *aipp_check(PyObject *module, PyObject *settings)
 {
     (void)module;
     struct aispipe_aipp aipp = {.input_format = 0};
     struct aispipe_error error;
-    if (!take(dict, &aipp))
+    if (!take(settings, &aipp))
         return NULL;
     if (aispipe_aipp_check(&aipp, &error) != 0)
         return error_raise(&error);
