@@ -137,6 +137,25 @@ def test_leaving_the_loop_cancels(session):
     assert session(numpy.ones((1, 16), "float32"))[0, 0] == 1
 
 
+def test_context_manager_ends_what_runs(session):
+    taken = []
+
+    def watched():
+        for x in numbered(10**9):
+            taken.append(1)
+            yield x
+
+    with aispipe.Pipeline(session) as pipeline:
+        results = pipeline.map(watched())
+        assert next(results)[0, 0] == 0 and next(results)[0, 0] == 1
+        assert pipeline.stats()["samples"] >= 2
+    seen = len(taken)
+    assert list(results) == [] and len(taken) == seen
+    assert session(numpy.zeros((1, 16), "float32")).shape == (1, 16), "the session can be called again"
+    assert len(list(pipeline.map(numbered(3)))) == 3
+    assert pipeline.stats()["samples"] == 3
+
+
 def test_failure_of_the_iterable_comes_through(session):
     def items():
         yield from numbered(30)

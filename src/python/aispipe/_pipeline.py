@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -17,6 +18,8 @@ class Pipeline:
     What an iterable gives is pushed into a pipeline of threads (load, transfer, compute, transfer back) that runs
     without the interpreter lock, and results are taken out at the other end. At most `capacity` + `inflight` items
     are inside at a time, so memory does not grow with the dataset, and a consumer that is slow holds up the rest.
+
+    As a context manager it ends, on leaving, the work that nobody waits for; so does `close`. The session stays open.
 
     Parameters:
         session: an open `Session`; while results are iterated over, it can do nothing else
@@ -36,6 +39,20 @@ class Pipeline:
         self._session = session
         self._options = {"threads": threads, "inflight": inflight, "capacity": capacity}
         self._stats: dict[str, Any] = {}
+        self._stream: _native.Stream | None = None
+        self._last: Callable[[], Iterator[Any] | None] = lambda: None
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the work of results that nobody has taken. The session stays open, the pipeline can be used again."""
+        running = self._last()
+        if running is not None:
+            running.close()
 
     def map(self, items: Iterable[Any], *, ordered: bool = True,
             progress: Callable[..., Any] | None = None) -> Results:
@@ -54,11 +71,17 @@ class Pipeline:
         Raises, while iterating, the errors of ``session(x)``, and whatever `items` raises.
         """
         total = len(items) if hasattr(items, "__len__") else None
-        return Results(self._iterate(iter(items), ordered, progress, total), total)
+        running = self._iterate(iter(items), ordered, progress, total)
+        self._last = weakref.ref(running)
+        return Results(running, total)
 
     def stats(self) -> dict[str, Any]:
-        """Figures of the run that ended last: samples, wall_ms, samples_per_second, bottleneck, and for each stage
-        threads, busy, wait_input, wait_output (fractions of the time), service_mean_ms, service_p99_ms, queue_mean."""
+        """Figures of the run that is under way, else of the one that ended last: samples, wall_ms, samples_per_second,
+        bottleneck, and for each stage threads, busy, wait_input, wait_output (fractions of the time), service_mean_ms,
+        service_p99_ms, queue_mean, queue_peak."""
+        stream = self._stream
+        if stream is not None:
+            return stream.stats()
         return dict(self._stats)
 
     def _iterate(self, items: Iterator[Any], ordered: bool, progress: Any, total: int | None) -> Iterator[Any]:
@@ -74,7 +97,7 @@ class Pipeline:
                     return
                 self._settle_shape(first)
                 feeds = chain((first,), feeds)
-            stream = _native.Stream(session, ordered=ordered, strict=True, **self._options)
+            stream = self._stream = _native.Stream(session, ordered=ordered, strict=True, **self._options)
             bar = progress(total=total) if progress else None
             push, poll = stream.push, stream.poll
             for feed in feeds:
@@ -97,6 +120,7 @@ class Pipeline:
             if stream is not None:
                 if not session.closed:
                     self._stats = stream.stats()
+                self._stream = None
                 stream.close()
             if follows:
                 session.follow_feeds()
