@@ -70,12 +70,16 @@ def environment(place, interpreter):
 
 
 def run_tests(python, build, arguments):
+    """The files whose tests failed."""
     variables = dict(os.environ, PYTHONPATH=str(build / "src" / "python"), PYTHONDONTWRITEBYTECODE="1",
                      AISPIPE_PYTHON=str(build / "src" / "python"), AISPIPE_SIMATC=str(build / "simulator" / "simatc"),
                      AISPIPE=str(build / "aispipe"), AISPIPE_ACL_SIMULATOR=str(build / "simulator" / "libascendcl.so"))
-    files = [str(ROOT / "tests" / "python" / f"test_{name}.py") for name in FILES]
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *arguments]
-    return subprocess.run(command, env=variables, check=False).returncode
+    failed = []
+    for name in FILES:  # each in a process of its own, as in the suite: the engines are set up once in one
+        command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / f"tests/python/test_{name}.py")]
+        if subprocess.run([*command, *arguments], env=variables, check=False).returncode != 0:
+            failed.append(name)
+    return failed
 
 
 def main():
@@ -95,7 +99,8 @@ def main():
         print(f"==> CPython {name} ({path})", flush=True)
         try:
             python = environment(build / "every-python" / name, path)
-            results[name] = "passed" if run_tests(python, build, args.pytest) == 0 else "FAILED"
+            failed = run_tests(python, build, args.pytest)
+            results[name] = f"FAILED: {', '.join(failed)}" if failed else "passed"
         except subprocess.CalledProcessError as error:
             results[name] = f"FAILED: {' '.join(error.cmd)}"
     print(*(f"CPython {name}: {result}" for name, result in results.items()), sep="\n")

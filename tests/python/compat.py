@@ -51,6 +51,13 @@ each_engine = pytest.mark.parametrize("engine", ENGINES)
 each_mode = pytest.mark.parametrize("mode", MODES)
 
 
+def pairs(first, second) -> list:
+    """zip of two that must be equally long (before Python 3.10 it cannot be asked to see to that)."""
+    first, second = list(first), list(second)
+    assert len(first) == len(second)
+    return list(zip(first, second))
+
+
 def complaints() -> str:
     return REPORT.read_text() if REPORT.exists() else ""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Dynamic AIPP through the older packages, on the simulated Ascend device, against numpy and ONNX Runtime."""
 
-from compat import HOME, each_engine, no_complaints, nothing_left, opened, raw, reference  # noqa: F401
+from compat import HOME, each_engine, no_complaints, nothing_left, pairs, opened, raw, reference  # noqa: F401
 
 import configparser
 
@@ -47,7 +47,7 @@ def expected(path, pixels, settings=SETTINGS):
 def check(session, path, settings=SETTINGS):
     pixels = images()
     outputs = session.infer([pixels, test_acl_aipp.BIAS_VALUES])
-    for got, want in zip(outputs, expected(path, pixels, settings), strict=True):
+    for got, want in pairs(outputs, expected(path, pixels, settings)):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-3)
 
 

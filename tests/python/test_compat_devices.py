@@ -2,7 +2,7 @@
 """MultiDeviceSession: threads of one process, results in order, and a device that fails."""
 
 from compat import (  # noqa: F401
-    DEVICES, close, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, shapes, wanted,
+    DEVICES, close, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, pairs, shapes, wanted,
 )
 
 import threading
@@ -25,7 +25,7 @@ def test_infer(engine, mode):
     outputs = session.infer(feeds, mode)
     assert list(outputs) == [1, 0]
     for device, entries in feeds.items():
-        for got, entry in zip(outputs[device], entries, strict=True):
+        for got, entry in pairs(outputs[device], entries):
             close(got, wanted(mode, entry))
     times = session.summary()
     assert type(times) is dict and list(times) == [1, 0]
@@ -41,8 +41,8 @@ def test_infer_pipeline(engine, mode):
     feeds = {0: [[made(shape, k) for k in range(3)], [made(shape, 9)]], 1: [[made(shape, 5)] * 2]}
     outputs = session.infer_pipeline(feeds, mode)
     for device, entries in feeds.items():
-        for results, sets in zip(outputs[device], entries, strict=True):
-            for got, entry in zip(results, sets, strict=True):
+        for results, sets in pairs(outputs[device], entries):
+            for got, entry in pairs(results, sets):
                 close(got, wanted(mode, entry))
 
 
@@ -53,7 +53,7 @@ def test_infer_iteration(engine, mode):
     feeds = feeds_of(mode)
     outputs = session.infer_iteration(feeds, [0, -1], 4, mode)
     for device, entries in feeds.items():
-        for got, entry in zip(outputs[device], entries, strict=True):
+        for got, entry in pairs(outputs[device], entries):
             close(got, loop(*entry, [0, -1], 4))
 
 

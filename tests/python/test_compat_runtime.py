@@ -2,7 +2,7 @@
 """aclruntime: sessions, their pipelines, options and statistics, on both engines, in every mode."""
 
 from compat import (  # noqa: F401
-    close, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, opened, raw, set_shape,
+    close, each_engine, each_mode, loop, made, model, no_complaints, nothing_left, pairs, opened, raw, set_shape,
     shapes, wanted,
 )
 
@@ -82,7 +82,7 @@ def test_run_pipeline_of_tensors(raw, engine, mode):
     bases = [[aclruntime.BaseTensor(f.ctypes.data, f.nbytes) for f in feeds] for feeds in sets]
     sizes = [[f.shape for f in feeds] for feeds in sets]
     outputs = session.run_pipeline(names, bases, sizes, mode == "dymshape", mode == "dymdims")
-    for got, feeds in zip(outputs, sets, strict=True):
+    for got, feeds in pairs(outputs, sets):
         assert all(type(t) is aclruntime.Tensor and t.device == -1 for t in got)
         close([np.array(t) for t in got], wanted(mode, feeds))
     with pytest.raises(RuntimeError):

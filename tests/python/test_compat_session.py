@@ -2,8 +2,8 @@
 """InferSession: every way of executing, in every mode, on both engines, against ONNX Runtime and numpy."""
 
 from compat import (  # noqa: F401
-    close, each_engine, each_mode, loop, made, model, models, no_complaints, nothing_left, opened, reference, set_shape,
-    shapes, static_model, wanted,
+    close, each_engine, each_mode, loop, made, model, models, no_complaints, nothing_left, opened, pairs, reference,
+    set_shape, shapes, static_model, wanted,
 )
 
 import aclruntime
@@ -62,7 +62,7 @@ def test_infer_pipeline(opened, engine, mode):
     session = opened(engine, mode)
     shape = shapes(mode)[0]
     sets = [made(shape, seed) for seed in range(20)]
-    for got, feeds in zip(session.infer_pipeline(sets, mode), sets, strict=True):
+    for got, feeds in pairs(session.infer_pipeline(sets, mode), sets):
         close(got, wanted(mode, feeds))
     assert session.infer_pipeline([], mode) == []
     assert len(session.summary().exec_time_list) == 20
@@ -77,7 +77,7 @@ def test_infer_pipeline_of_several_shapes(opened, engine, mode):
         with pytest.raises(RuntimeError, match="differ in shape"):
             session.infer_pipeline(sets, mode)
         return
-    for got, feeds in zip(session.infer_pipeline(sets, mode), sets, strict=True):
+    for got, feeds in pairs(session.infer_pipeline(sets, mode), sets):
         close(got, wanted(mode, feeds))
 
 
@@ -142,7 +142,7 @@ def test_wrong_in_out_lists(opened, engine):
 def test_descriptions(opened, engine, mode):
     session = opened(engine, mode)
     fixed = mode == "static"
-    for desc, name in zip(session.get_inputs(), "xw", strict=True):
+    for desc, name in pairs(session.get_inputs(), "xw"):
         assert (desc.name, desc.datatype) == (name, aclruntime.dtype.float32)
         assert isinstance(desc.shape, list) and isinstance(desc.format, int)
         assert desc.shape == [2, 6] if fixed else -1 in desc.shape
@@ -300,7 +300,7 @@ def test_every_type(opened, engine, case):
         feeds = [made_case._values(generator, t) for t in made_case.inputs]
         feeds = [np.resize(f, t.shape).astype(t.dtype) for f, t in zip(feeds, made_case.inputs)]
         want = reference(made_case.save(tmp(case)), feeds)
-        for got, expected in zip(session.infer(feeds), want, strict=True):
+        for got, expected in pairs(session.infer(feeds), want):
             assert got.dtype == expected.dtype and got.shape == expected.shape
             tolerance = 2e-3 if got.dtype == np.float16 else 1e-5
             np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
