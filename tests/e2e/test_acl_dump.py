@@ -303,7 +303,8 @@ def test_a_run_that_fails(tmp_path, device, om, data, tool):
     inputs, _ = data
     out = tmp_path / "out"
     run = dump_npy(
-        *(device, om, out, "--input", inputs, "--warmup_count", "0"), env=tool.environment, settings={"exception": 3}
+        *(device, om, out, "--input", inputs, "--warmup_count", "0"), env=tool.environment, settings={"exception": 3},
+        cwd=tmp_path,  # where the operands of the operator that fails are written
     )
     assert_one_error(run, 1, "507015")
     assert "it is not converted" in run.stdout, run
