@@ -320,6 +320,16 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def assert_flat(calls, before, then):
+    """`calls(then)` takes no memory that lasts, once `calls(before)` has taken what is taken once."""
+    calls(before)
+    gc.collect()
+    used = resident()
+    calls(then)
+    gc.collect()
+    assert resident() - used < 2 << 20
+
+
 @flat
 def test_many_calls_hold_memory_flat(relu):
     with aispipe.Session(relu) as session:
@@ -327,12 +337,8 @@ def test_many_calls_hold_memory_flat(relu):
             for _ in range(n):
                 session(GOOD)
                 session.execute([GOOD], False, aispipe.Tensor)
-            gc.collect()
 
-        calls(5000)
-        before = resident()
-        calls(100000)
-        assert resident() - before < 2 << 20
+        assert_flat(calls, 5000, 100000)
 
 
 @flat
@@ -345,12 +351,8 @@ def test_refused_calls_hold_memory_flat(relu):
                         session(bad)
                     except (TypeError, ValueError):
                         pass
-            gc.collect()
 
-        calls(500)
-        before = resident()
-        calls(5000)
-        assert resident() - before < 2 << 20
+        assert_flat(calls, 500, 5000)
 
 
 @flat

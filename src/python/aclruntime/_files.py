@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -114,27 +115,33 @@ def format_of(name: str) -> str:
 def save(directory: str, stem: str, arrays: Sequence[np.ndarray], wanted: str) -> None:
     """Writes `<stem>_<index>.<bin|npy|txt>` for each array, whole or not at all."""
     for index, array in enumerate(arrays):
-        path = os.path.join(directory, f"{stem}_{index}.{wanted.lower()}")
-        beside = os.path.join(directory, f".aispipe-{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            _write(beside, array, wanted)
-            os.replace(beside, path)
-        except OSError as error:
-            raise ReadError(f"cannot write '{path}': {error.strerror or error}") from None
-        finally:
-            if os.path.exists(beside):
-                os.unlink(beside)
+        with whole_file(os.path.join(directory, f"{stem}_{index}.{wanted.lower()}")) as file:
+            _write(file, array, wanted)
 
 
-def _write(path: str, array: np.ndarray, wanted: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        if wanted == "NPY":
-            np.lib.format.write_array(file, array, allow_pickle=False)
-        elif wanted == "BIN":
-            file.write(array.reshape(-1).view(np.uint8).data)
-        else:
-            file.write(_text(array).encode("ascii"))
+@contextlib.contextmanager
+def whole_file(path: str) -> Iterator[BinaryIO]:
+    """A file to write that appears under its name when the block ends without an error, or not at all."""
+    beside = os.path.join(os.path.dirname(path), f".aispipe-{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        os.replace(beside, path)
+    except OSError as error:
+        raise ReadError(f"cannot write '{path}': {error.strerror or error}") from None
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
+
+
+def _write(file: BinaryIO, array: np.ndarray, wanted: str) -> None:
+    if wanted == "NPY":
+        np.lib.format.write_array(file, array, allow_pickle=False)
+    elif wanted == "BIN":
+        file.write(array.reshape(-1).view(np.uint8).data)
+    else:
+        file.write(_text(array).encode("ascii"))
 
 
 def _text(array: np.ndarray) -> str:

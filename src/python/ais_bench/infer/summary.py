@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aclruntime._errors import ReadError
-from aclruntime._files import FILE_MODE
+from aclruntime._files import whole_file
 
 PERCENTILE = 99
 
@@ -171,17 +170,8 @@ def _plain(value: Any) -> Any:
 
 
 def _write(path: str, contents: dict) -> None:
-    """Whole or not at all: written beside, then renamed."""
-    beside = f"{path}.{os.getpid()}.tmp"
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE), "w") as file:
-            json.dump(contents, file, default=_plain)
-        os.replace(beside, path)
-    except OSError as error:
-        raise ReadError(f"cannot write '{path}': {error.strerror or error}") from None
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
+    with whole_file(path) as file:
+        file.write(json.dumps(contents, default=_plain).encode("ascii"))
 
 
 summary = Summary()
