@@ -175,16 +175,15 @@ int infer_refuse_pipeline(const struct infer *infer, const char *what, struct ai
 
 /* ---------------------------------------------------------------- who may execute */
 
-/* Makes the shape what this call wants. Waits for those that execute if it is not. */
+/* Makes the shape what this call wants: another one than is set, where it `changes`. Waits for those that
+ * execute then. */
 static int settle_shape(struct aispipe_session *session, const struct aispipe_infer_options *options,
-                        const struct aispipe_feed *feeds, struct aispipe_error *error)
+                        const struct aispipe_feed *feeds, bool changes, struct aispipe_error *error)
 {
     struct infer *infer = session->infer;
-    bool same = options->shape ? infer_shape_is_set(infer, options->shape)
-                               : !options->shape_from_feeds || infer_feeds_fit(session, feeds);
-    if (same && infer->ready)
+    if (!changes && infer->ready)
         return 0;
-    if (same && !options->shape)
+    if (!changes && !options->shape)
         return infer_check_ready(session, error);
     int rc = infer_quiesce(session, error);
     if (!rc)
@@ -237,7 +236,7 @@ static int acquire(struct aispipe_session *session, const struct aispipe_infer_o
          * has changed it executes at once, before the next change. */
         bool changes = wants_change(session, options, feeds);
         if (!rc && (changes || !infer->changing)) {
-            rc = settle_shape(session, options, feeds, error);
+            rc = settle_shape(session, options, feeds, changes, error);
             if (!rc)
                 rc = take_executor(session, executor, error);
         }
