@@ -185,6 +185,20 @@ struct aispipe_session_options {
     /** For programs in which sessions come and go: the device stays open when the session is closed, until
      * aispipe_finalize or the end of the process, which shuts down this session, too. */
     bool hold;
+    /**
+     * On which processor cores the engine's threads run, and those of the session's pipelines:
+     *  - NULL or "auto": those of the device's NUMA node, where that is known (Ascend, from CANN 9.2 on) and
+     *    the machine has more than one; otherwise nothing is restricted;
+     *  - "none": nothing is restricted;
+     *  - a list as Linux writes it ("0-3,8,10-11"): these. AISPIPE_INVALID where the list is malformed or
+     *    names a core on which the calling thread may not run.
+     * What works for a session works there, too: the calling thread of aispipe_session_open,
+     * aispipe_session_set_shape and of the calls that create, warm up and start a pipeline, for the length of
+     * the call; single executions (infer.h) stay where their callers are. Threads and slots are chosen by the
+     * number of these cores. Engines that share threads among all sessions of a process (OpenVINO) restrict
+     * them as the first session does.
+     */
+    const char *affinity;
     struct aispipe_log log;
 };
 
@@ -337,6 +351,9 @@ struct aispipe_pipeline_options {
     unsigned warmup;                /**< untimed executions of batch 0 on every compute thread; 0: none */
     bool serial;                    /**< one batch in flight: nothing overlaps */
     bool full;                      /**< transfer everything, then compute everything, then save everything */
+    /** On which cores the stage threads run, as aispipe_session_options.affinity; NULL: as the session. Read
+     * during aispipe_pipeline_create only. */
+    const char *affinity;
     bool split_loop; /**< `loop` is for the whole run and is dealt out over the batches (made-up data) */
     bool count_flow; /**< keep a bit per sample that says whether it was stored (see aispipe_pipeline_stored)
                       */
