@@ -219,8 +219,8 @@ aclError aclrtDeviceGetPCIBusId(int32_t deviceId, char *busId, int32_t capacity)
     if (code)
         return code;
     if (!busId || deviceId < 0 || (uint32_t)deviceId >= sim.settings.devices)
-        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "no place for the address, or no device %d",
-                                      (int)deviceId));
+        return asim_leave(
+            asim_misuse(ACL_ERROR_INVALID_PARAM, "no place for the address, or no device %d", (int)deviceId));
     const char *address = sim.settings.pci;
     for (int32_t i = 0; i < deviceId && *address; i++) {
         address += strcspn(address, ",");

@@ -154,6 +154,16 @@ int affinity_enter(const struct affinity *affinity, struct affinity_visit *visit
     return 0;
 }
 
+bool affinity_return(const struct affinity *affinity)
+{
+    int core = sched_getcpu();
+    struct cores now;
+    bool inside = core < 0 || cores_has(&affinity->cores, (uint64_t)core);
+    if (cores_current(&now) && !cores_equal(&now, &affinity->cores))
+        (void)cores_apply(&affinity->cores);
+    return inside;
+}
+
 void affinity_leave(const struct affinity_visit *visit)
 {
     if (visit->changed)

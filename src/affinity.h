@@ -48,6 +48,10 @@ int affinity_enter(const struct affinity *affinity, struct affinity_visit *visit
 /** Moves it back. Without an enter, or after one that failed, nothing. */
 void affinity_leave(const struct affinity_visit *visit);
 
+/** After an engine has worked in the calling thread, which it may have moved: moves it back. Whether it is on
+ * one of the cores now. */
+bool affinity_return(const struct affinity *affinity);
+
 /** Where sysfs is mounted. */
 #define AFFINITY_SYSFS "/sys"
 

@@ -17,6 +17,11 @@ bool cores_has(const struct cores *cores, uint64_t core)
     return core < CORES_MOST && CPU_ISSET_S((size_t)core, sizeof cores->sets, cores->sets);
 }
 
+bool cores_equal(const struct cores *a, const struct cores *b)
+{
+    return CPU_EQUAL_S(sizeof a->sets, a->sets, b->sets);
+}
+
 struct cores cores_both(const struct cores *a, const struct cores *b)
 {
     struct cores both;

@@ -24,6 +24,7 @@ struct cores {
 unsigned cores_count(const struct cores *cores);
 /** Whether `core`, which may be any number, is in the set. */
 bool cores_has(const struct cores *cores, uint64_t core);
+bool cores_equal(const struct cores *a, const struct cores *b);
 /** The ones that are in both. */
 struct cores cores_both(const struct cores *a, const struct cores *b);
 /** The ones that are in either. */

@@ -20,7 +20,6 @@
 struct aispipe_pipeline {
     struct run run;
     struct aispipe_session *session; /* that knows of us; NULL: not yet */
-    struct affinity affinity;
     struct slot_pool pool;
     struct layout layout;
     uint64_t warmup;
@@ -163,8 +162,8 @@ static void log_layout(const struct aispipe_pipeline *p)
                  stage_table[k]->name, l->threads[k], l->threads[k] == 1 ? "" : "s",
                  ring_capacity(p->rings[k]));
     log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: affinity %s: threads run on cores %s (%s)",
-             affinity_mode_name(p->affinity.mode),
-             cores_format(&p->affinity.cores, cores, sizeof cores), p->affinity.reason);
+             affinity_mode_name(p->run.affinity->mode),
+             cores_format(&p->run.affinity->cores, cores, sizeof cores), p->run.affinity->reason);
 }
 
 static int create_tuning(struct aispipe_pipeline *p, struct aispipe_error *error)
@@ -188,6 +187,7 @@ static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *s
     if (sink)
         p->run.sink = *sink;
     p->run.log = session->log;
+    p->run.affinity = &session->affinity;
     p->run.loop = options->loop ? options->loop : 1;
     p->run.split_loop = options->split_loop;
     p->warmup = options->warmup;
@@ -216,20 +216,6 @@ static int check_source(const struct aispipe_pipeline_options *options, const st
     return aispipe_fail(
         error, AISPIPE_INVALID,
         "`%s` needs to know how much will come, and a source with `next` does not; leave it out", option);
-}
-
-/* The session's cores, unless the pipeline is to have others. */
-static int choose_cores(struct aispipe_pipeline *p, const struct aispipe_session *session, const char *text,
-                        struct aispipe_error *error)
-{
-    if (!text) {
-        p->affinity = session->affinity;
-        return 0;
-    }
-    int rc = affinity_read(text, &p->affinity, error);
-    if (!rc)
-        affinity_settle(&p->affinity, session->backend, session->device, AFFINITY_SYSFS);
-    return rc;
 }
 
 /* Everything whose size and number depends on the cores, and memory, which comes from their node. */
@@ -270,9 +256,7 @@ int aispipe_pipeline_create(struct aispipe_session *session, const struct aispip
         rc = infer_begin_pipeline(session, error);
     p->session = rc ? NULL : session;
     if (!rc)
-        rc = choose_cores(p, session, options->affinity, error);
-    if (!rc)
-        rc = affinity_enter(&p->affinity, &visit, error);
+        rc = affinity_enter(p->run.affinity, &visit, error);
     if (!rc)
         rc = create_parts(p, session, options, error);
     affinity_leave(&visit);
@@ -363,7 +347,7 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
     struct affinity_visit visit = {.changed = false};
     if (!p->warmup || !p->run.source.batches)
         return 0;
-    int rc = affinity_enter(&p->affinity, &visit, error);
+    int rc = affinity_enter(p->run.affinity, &visit, error);
     if (!rc)
         rc = warm_up(p, error);
     affinity_leave(&visit);
@@ -423,7 +407,7 @@ static int create_threads(struct aispipe_pipeline *p, unsigned *left)
 int aispipe_pipeline_start(struct aispipe_pipeline *p, struct aispipe_error *error)
 {
     struct affinity_visit visit = {.changed = false};
-    int rc = affinity_enter(&p->affinity, &visit, error); /* they are created with our cores */
+    int rc = affinity_enter(p->run.affinity, &visit, error); /* they are created with our cores */
     if (rc)
         return rc;
     fill_free_ring(p);
@@ -508,7 +492,7 @@ void aispipe_pipeline_give_back(struct aispipe_pipeline *p, void *const *outputs
 
 const struct affinity *pipeline_affinity(const struct aispipe_pipeline *p)
 {
-    return &p->affinity;
+    return p->run.affinity;
 }
 
 unsigned pipeline_inflight(const struct aispipe_pipeline *p)

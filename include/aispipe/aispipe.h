@@ -195,8 +195,9 @@ struct aispipe_session_options {
      * What works for a session works there, too: the calling thread of aispipe_session_open,
      * aispipe_session_set_shape and of the calls that create, warm up and start a pipeline, for the length of
      * the call; single executions (infer.h) stay where their callers are. Threads and slots are chosen by the
-     * number of these cores. Engines that share threads among all sessions of a process (OpenVINO) restrict
-     * them as the first session does.
+     * number of these cores. OpenVINO keeps, for the whole process, the cores on which the first session was
+     * opened: where a later one names others, only the threads that do not compute follow, and a warning at
+     * the end of a run says so.
      */
     const char *affinity;
     struct aispipe_log log;
@@ -351,9 +352,6 @@ struct aispipe_pipeline_options {
     unsigned warmup;                /**< untimed executions of batch 0 on every compute thread; 0: none */
     bool serial;                    /**< one batch in flight: nothing overlaps */
     bool full;                      /**< transfer everything, then compute everything, then save everything */
-    /** On which cores the stage threads run, as aispipe_session_options.affinity; NULL: as the session. Read
-     * during aispipe_pipeline_create only. */
-    const char *affinity;
     bool split_loop; /**< `loop` is for the whole run and is dealt out over the batches (made-up data) */
     bool count_flow; /**< keep a bit per sample that says whether it was stored (see aispipe_pipeline_stored)
                       */

@@ -47,10 +47,11 @@ int affinity_check(const char *value, size_t devices, struct aispipe_error *erro
     }
     if (lists == 1 || lists == devices)
         return 0;
-    return aispipe_fail(error, AISPIPE_INVALID,
-                        "option --affinity: '%s' has %zu lists of cores for %zu device%s; give one for all, or "
-                        "one for each, in the order of --device",
-                        show(&shown, value), lists, devices, devices == 1 ? "" : "s");
+    return aispipe_fail(
+        error, AISPIPE_INVALID,
+        "option --affinity: '%s' has %zu lists of cores for %zu device%s; give one for all, or "
+        "one for each, in the order of --device",
+        show(&shown, value), lists, devices, devices == 1 ? "" : "s");
 }
 
 int affinity_apply(const char *value, struct aispipe_error *error)

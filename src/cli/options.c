@@ -327,9 +327,10 @@ const struct option_spec option_table[] = {
      .group = GROUP_PIPELINE,
      .metavar = "CORES",
      .default_words = "auto",
-     .help = "Processor cores to run on: a list as in 0-3,8 or, with several devices, one for each, joined by "
-             "';'. none restricts nothing. auto takes those of the device's NUMA node where that is known and "
-             "the machine has several, otherwise it restricts nothing.",
+     .help =
+         "Processor cores to run on: a list as in 0-3,8 or, with several devices, one for each, joined by "
+         "';'. none restricts nothing. auto takes those of the device's NUMA node where that is known and "
+         "the machine has several, otherwise it restricts nothing.",
      .offset = FIELD(const char *, affinity)},
     {.name = "pipeline",
      .kind = OPTION_BOOL,
