@@ -214,8 +214,8 @@ static void report_strayed(const struct worker *worker)
     if (!worker->strayed)
         return;
     log_line(&run->log, AISPIPE_LOG_WARNING,
-             "%s%u: the engine made %" PRIu64 " executions on other cores than %s: it keeps, for the whole "
-             "process, those with which it was first opened",
+             "%s%u: the engine made %" PRIu64 " executions on other cores than %s: it looks at the "
+             "cores of the process once; restrict the whole process (taskset) to be sure",
              worker->stage->name, worker->thread.index, worker->strayed,
              cores_format(&run->affinity->cores, cores, sizeof cores));
 }

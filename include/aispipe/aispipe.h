@@ -195,9 +195,11 @@ struct aispipe_session_options {
      * What works for a session works there, too: the calling thread of aispipe_session_open,
      * aispipe_session_set_shape and of the calls that create, warm up and start a pipeline, for the length of
      * the call; single executions (infer.h) stay where their callers are. Threads and slots are chosen by the
-     * number of these cores. OpenVINO keeps, for the whole process, the cores on which the first session was
-     * opened: where a later one names others, only the threads that do not compute follow, and a warning at
-     * the end of a run says so.
+     * number of these cores.
+     * OpenVINO looks at the cores once in a process, when the first session is opened, and at those of the
+     * process's other threads as well. Where it executes elsewhere than on these cores, a warning at the end
+     * of the run says how often; only a process that is restricted as a whole (sched_setaffinity, taskset) is
+     * sure of it.
      */
     const char *affinity;
     struct aispipe_log log;
