@@ -210,6 +210,32 @@ aclError aclrtGetDeviceCount(uint32_t *count)
     return asim_leave(0);
 }
 
+/* How the runtime says that devices are not on a PCI bus. */
+#define FEATURE_NOT_SUPPORTED 207000
+
+aclError aclrtDeviceGetPCIBusId(int32_t deviceId, char *busId, int32_t capacity)
+{
+    int code = asim_enter(CALL_aclrtDeviceGetPCIBusId, SIM_INIT);
+    if (code)
+        return code;
+    if (!busId || deviceId < 0 || (uint32_t)deviceId >= sim.settings.devices)
+        return asim_leave(
+            asim_misuse(ACL_ERROR_INVALID_PARAM, "no place for the address, or no device %d", (int)deviceId));
+    const char *address = sim.settings.pci;
+    for (int32_t i = 0; i < deviceId && *address; i++) {
+        address += strcspn(address, ",");
+        address += *address == ',';
+    }
+    int length = (int)strcspn(address, ",");
+    if (!length)
+        return asim_leave(asim_refuse(FEATURE_NOT_SUPPORTED, "device %d is not on a PCI bus", (int)deviceId));
+    if (length >= capacity)
+        return asim_leave(asim_misuse(ACL_ERROR_INVALID_PARAM, "an address needs %d bytes", length + 1));
+    memcpy(busId, address, (size_t)length);
+    busId[length] = '\0';
+    return asim_leave(0);
+}
+
 aclError aclrtGetRunMode(aclrtRunMode *runMode)
 {
     int code = asim_enter(CALL_aclrtGetRunMode, SIM_INIT);

@@ -159,6 +159,9 @@ static int read_environment(struct reader *reader)
     const char *calls = getenv("AISPIPE_ACLSIM_CALLS");
     if (calls)
         (void)snprintf(reader->settings->calls, sizeof reader->settings->calls, "%s", calls);
+    const char *pci = getenv("AISPIPE_ACLSIM_PCI");
+    if (pci)
+        (void)snprintf(reader->settings->pci, sizeof reader->settings->pci, "%s", pci);
     const char *init = getenv("AISPIPE_ACLSIM_INIT");
     if (init)
         (void)snprintf(reader->settings->init, sizeof reader->settings->init, "%s", init);
@@ -195,6 +198,8 @@ static int read_item(struct reader *reader, const cJSON *item)
         return snprintf(s->report, sizeof s->report, "%s", item->valuestring) < 0;
     if (cJSON_IsString(item) && strcmp(item->string, "calls") == 0)
         return snprintf(s->calls, sizeof s->calls, "%s", item->valuestring) < 0;
+    if (cJSON_IsString(item) && strcmp(item->string, "pci") == 0)
+        return snprintf(s->pci, sizeof s->pci, "%s", item->valuestring) < 0;
     if (cJSON_IsString(item) && strcmp(item->string, "init") == 0)
         return snprintf(s->init, sizeof s->init, "%s", item->valuestring) < 0;
     return wrong(reader, "setting '%s' is not known, or its value is of the wrong type", item->string);

@@ -32,6 +32,7 @@ struct asim_settings {
     struct asim_fault faults[SIM_MOST_FAULTS];
     char report[1024];
     char calls[1024];
+    char pci[1024];  /**< address of each device on the bus, joined by ','; "": they are on none */
     char init[1024]; /**< file that gets what aclInit was given */
 };
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "layout.h"
 
+#include "cores.h"
 #include "ring.h"
 
 #include <inttypes.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Bytes of batches in flight that are worth having: enough to bridge the wake-ups of small batches, few
  * enough to stay near the cache for large ones (docs/decisions/0002-batches-in-flight.md has the figures). */
@@ -23,20 +22,11 @@
 #define SPIN_TURNS_CROWDED 50u
 #define NAP_NS 1000000u
 
-static unsigned cores(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return (unsigned)CPU_COUNT(&set);
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (unsigned)n : 1;
-}
-
 /* One thread loads and one saves for every four cores: reading and writing are mostly the kernel's work, and
  * the cores belong to the model. */
 static unsigned file_threads(void)
 {
-    unsigned n = cores() / 4;
+    unsigned n = cores_available() / 4;
     return n < 1 ? 1 : n > 8 ? 8 : n;
 }
 
@@ -127,7 +117,7 @@ static unsigned choose_spin(const struct layout *layout)
         threads += layout->threads[i];
     if (layout->inflight == 1)
         return 0;
-    return threads <= cores() ? SPIN_TURNS : SPIN_TURNS_CROWDED;
+    return threads <= cores_available() ? SPIN_TURNS : SPIN_TURNS_CROWDED;
 }
 
 int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batches, size_t slot_bytes,

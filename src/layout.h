@@ -15,7 +15,8 @@ struct layout {
     struct aispipe_tuning tuning;
 };
 
-/** Fills what `options` leaves at 0. `slot_bytes` is one slot, host and device. Refuses what cannot fit. */
+/** Fills what `options` leaves at 0, for the cores that the calling thread may run on. `slot_bytes` is one
+ * slot, host and device. Refuses what cannot fit. */
 int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batches, size_t slot_bytes,
                   struct layout *layout, struct aispipe_error *error);
 

@@ -151,6 +151,7 @@ static int create_bitmap(struct aispipe_pipeline *p, struct aispipe_error *error
 static void log_layout(const struct aispipe_pipeline *p)
 {
     const struct layout *l = &p->layout;
+    char cores[CORES_TEXT];
     size_t bytes = p->pool.host_bytes + p->pool.device_bytes;
     log_line(&p->run.log, AISPIPE_LOG_DEBUG,
              "pipeline: %u batches in flight, %zu bytes each (host %zu, device %zu), %.1f MiB together",
@@ -160,6 +161,9 @@ static void log_layout(const struct aispipe_pipeline *p)
         log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: %s: %u thread%s, queue depth %u",
                  stage_table[k]->name, l->threads[k], l->threads[k] == 1 ? "" : "s",
                  ring_capacity(p->rings[k]));
+    log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: affinity %s: threads run on cores %s (%s)",
+             affinity_mode_name(p->run.affinity->mode),
+             cores_format(&p->run.affinity->cores, cores, sizeof cores), p->run.affinity->reason);
 }
 
 static int create_tuning(struct aispipe_pipeline *p, struct aispipe_error *error)
@@ -183,6 +187,7 @@ static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *s
     if (sink)
         p->run.sink = *sink;
     p->run.log = session->log;
+    p->run.affinity = &session->affinity;
     p->run.loop = options->loop ? options->loop : 1;
     p->run.split_loop = options->split_loop;
     p->warmup = options->warmup;
@@ -213,23 +218,13 @@ static int check_source(const struct aispipe_pipeline_options *options, const st
         "`%s` needs to know how much will come, and a source with `next` does not; leave it out", option);
 }
 
-int aispipe_pipeline_create(struct aispipe_session *session, const struct aispipe_pipeline_options *options,
-                            const struct aispipe_source *source, const struct aispipe_sink *sink,
-                            struct aispipe_pipeline **pipeline, struct aispipe_error *error)
+/* Everything whose size and number depends on the cores, and memory, which comes from their node. */
+static int create_parts(struct aispipe_pipeline *p, const struct aispipe_session *session,
+                        const struct aispipe_pipeline_options *options, struct aispipe_error *error)
 {
-    *pipeline = NULL;
-    struct aispipe_pipeline *p = calloc(1, sizeof *p);
-    if (!p)
-        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a pipeline");
-    init_run(p, session, options, source, sink);
     size_t host = 0;
     size_t device = 0;
-    int rc = check_source(options, source, error);
-    if (!rc)
-        rc = infer_begin_pipeline(session, error);
-    p->session = rc ? NULL : session;
-    if (!rc)
-        rc = slot_bytes(session->backend, session->model, &host, &device, error);
+    int rc = slot_bytes(session->backend, session->model, &host, &device, error);
     if (!rc)
         rc = layout_choose(options, p->run.source.batches, host + device, &p->layout, error);
     if (!rc && p->layout.threads[AISPIPE_STAGE_COMPUTE] > session->compute_threads)
@@ -243,8 +238,28 @@ int aispipe_pipeline_create(struct aispipe_session *session, const struct aispip
         rc = create_tuning(p, error);
     if (!rc && options->count_flow)
         rc = create_bitmap(p, error);
+    return rc ? rc : create_workers(p, error);
+}
+
+int aispipe_pipeline_create(struct aispipe_session *session, const struct aispipe_pipeline_options *options,
+                            const struct aispipe_source *source, const struct aispipe_sink *sink,
+                            struct aispipe_pipeline **pipeline, struct aispipe_error *error)
+{
+    *pipeline = NULL;
+    struct aispipe_pipeline *p = calloc(1, sizeof *p);
+    if (!p)
+        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a pipeline");
+    init_run(p, session, options, source, sink);
+    struct affinity_visit visit = {.changed = false};
+    int rc = check_source(options, source, error);
     if (!rc)
-        rc = create_workers(p, error);
+        rc = infer_begin_pipeline(session, error);
+    p->session = rc ? NULL : session;
+    if (!rc)
+        rc = affinity_enter(p->run.affinity, &visit, error);
+    if (!rc)
+        rc = create_parts(p, session, options, error);
+    affinity_leave(&visit);
     if (rc) {
         aispipe_pipeline_free(p);
         return rc;
@@ -302,10 +317,8 @@ static int load_warmup(struct aispipe_pipeline *p, struct slot *slot, struct ais
     return 0;
 }
 
-int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *error)
+static int warm_up(struct aispipe_pipeline *p, struct aispipe_error *error)
 {
-    if (!p->warmup || !p->run.source.batches)
-        return 0;
     struct slot *slot = &p->pool.slots[0];
     struct aispipe_error cause = {0};
     enum aispipe_stage at = AISPIPE_STAGE_LOAD;
@@ -327,6 +340,18 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
                             cause.message);
     log_line(&p->run.log, AISPIPE_LOG_INFO, "warm up %" PRIu64 " done", p->warmup);
     return 0;
+}
+
+int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *error)
+{
+    struct affinity_visit visit = {.changed = false};
+    if (!p->warmup || !p->run.source.batches)
+        return 0;
+    int rc = affinity_enter(p->run.affinity, &visit, error);
+    if (!rc)
+        rc = warm_up(p, error);
+    affinity_leave(&visit);
+    return rc;
 }
 
 static void fill_free_ring(struct aispipe_pipeline *p)
@@ -359,31 +384,45 @@ static void abandon_start(struct aispipe_pipeline *p, const struct worker *worke
         latch_open(&p->gates[k]);
 }
 
+/* Creates the threads, without those that do not come to be. 0 or an errno; *left: of those that are missing.
+ */
+static int create_threads(struct aispipe_pipeline *p, unsigned *left)
+{
+    /* Signals are the program's business: its own threads receive them, not ours. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = 0;
+    *left = p->n_workers;
+    while (!reason && *left > 0) {
+        reason = create_thread(&p->workers[*left - 1]);
+        if (!reason)
+            --*left;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reason;
+}
+
 int aispipe_pipeline_start(struct aispipe_pipeline *p, struct aispipe_error *error)
 {
+    struct affinity_visit visit = {.changed = false};
+    int rc = affinity_enter(p->run.affinity, &visit, error); /* they are created with our cores */
+    if (rc)
+        return rc;
     fill_free_ring(p);
     for (int k = 0; k < AISPIPE_STAGES; k++)
         atomic_init(&p->alive[k], p->layout.threads[k]);
     p->running = p->n_workers;
     atomic_store(&p->tuning_live, true);
     atomic_store(&p->start_ns, clock_ns());
-    /* Signals are the program's business: its own threads receive them, not ours. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = 0;
-    unsigned next = p->n_workers;
-    while (!rc && next > 0) {
-        rc = create_thread(&p->workers[next - 1]);
-        if (!rc)
-            next--;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!rc)
+    unsigned left;
+    int reason = create_threads(p, &left);
+    affinity_leave(&visit);
+    if (!reason)
         return 0;
-    abandon_start(p, &p->workers[next - 1], rc);
-    for (; next > 0; next--)
+    abandon_start(p, &p->workers[left - 1], reason);
+    for (; left > 0; left--)
         worker_ended(p);
     return aispipe_pipeline_wait(p, UINT64_MAX, error);
 }
@@ -449,6 +488,11 @@ unsigned pipeline_slot(const struct aispipe_pipeline *p, void *const *table)
 void aispipe_pipeline_give_back(struct aispipe_pipeline *p, void *const *outputs)
 {
     (void)ring_try_push(p->rings[AISPIPE_STAGE_LOAD], pipeline_slot(p, outputs)); /* there is room for all */
+}
+
+const struct affinity *pipeline_affinity(const struct aispipe_pipeline *p)
+{
+    return p->run.affinity;
 }
 
 unsigned pipeline_inflight(const struct aispipe_pipeline *p)

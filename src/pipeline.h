@@ -27,6 +27,7 @@
 #ifndef AISPIPE_PIPELINE_H
 #define AISPIPE_PIPELINE_H
 
+#include "affinity.h"
 #include "aispipe/aispipe.h"
 #include "spool.h"
 
@@ -44,6 +45,8 @@ unsigned pipeline_inflight(const struct aispipe_pipeline *pipeline);
 struct aispipe_tuning pipeline_first_tuning(const struct aispipe_pipeline *pipeline);
 /** The source will give no more: load threads that wait for a free slot need not. */
 void pipeline_close_source(struct aispipe_pipeline *pipeline);
+/** Where its threads run. */
+const struct affinity *pipeline_affinity(const struct aispipe_pipeline *pipeline);
 /** When the run started, ns. */
 uint64_t pipeline_start_ns(const struct aispipe_pipeline *pipeline);
 

@@ -87,9 +87,13 @@ int session_apply_shape(struct aispipe_session *session, const struct aispipe_sh
         return aispipe_fail(
             error, AISPIPE_UNSUPPORTED, "%s: backend %s has only models with fixed dimensions; leave it out",
             shape->n_each ? shape_option_each(shape->mode) : shape_option(shape->mode), backend->name);
+    struct affinity_visit visit = {.changed = false};
     int rc = check_output_sizes(session, shape, error);
     if (!rc)
+        rc = affinity_enter(&session->affinity, &visit, error); /* engines compile anew */
+    if (!rc)
         rc = backend->set_shape(session->model, shape, error);
+    affinity_leave(&visit);
     return rc ? rc : shape_check_known(session->path, backend->describe(session->model), error);
 }
 
@@ -149,6 +153,25 @@ static int load_model(struct aispipe_session *session, const char *path,
     return 0;
 }
 
+/* Engine and model, on the cores that are chosen for their threads. */
+static int open_on_cores(struct aispipe_session *session, const char *path,
+                         const struct aispipe_session_options *options, struct affinity_visit *visit,
+                         struct aispipe_error *error)
+{
+    int rc = aispipe_backend_find(options->backend, path, &session->backend, error);
+    if (!rc)
+        rc = affinity_read(options->affinity, &session->affinity, error);
+    if (!rc)
+        rc = affinity_enter(&session->affinity, visit, error);
+    if (!rc)
+        rc = open_device(session, options, error);
+    if (rc)
+        return rc;
+    affinity_settle(&session->affinity, session->backend, session->device, AFFINITY_SYSFS);
+    rc = affinity_enter(&session->affinity, visit, error);
+    return rc ? rc : load_model(session, path, options, error);
+}
+
 int aispipe_session_open(const char *model_path, const struct aispipe_session_options *options,
                          struct aispipe_session **session, struct aispipe_error *error)
 {
@@ -163,11 +186,9 @@ int aispipe_session_open(const char *model_path, const struct aispipe_session_op
     made->refs = 1;
     made->device_id = options->device_id;
     made->compute_threads = options->compute_threads ? options->compute_threads : 1;
-    int rc = aispipe_backend_find(options->backend, model_path, &made->backend, error);
-    if (!rc)
-        rc = open_device(made, options, error);
-    if (!rc)
-        rc = load_model(made, model_path, options, error);
+    struct affinity_visit visit = {.changed = false};
+    int rc = open_on_cores(made, model_path, options, &visit, error);
+    affinity_leave(&visit);
     if (rc) {
         aispipe_session_close(made);
         return rc;

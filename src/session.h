@@ -3,6 +3,7 @@
 #ifndef AISPIPE_SESSION_H
 #define AISPIPE_SESSION_H
 
+#include "affinity.h"
 #include "aispipe/backend.h"
 
 struct infer;
@@ -13,6 +14,7 @@ struct aispipe_session {
     void *model;
     char *path; /**< of the model's file, for messages */
     struct aispipe_log log;
+    struct affinity affinity;
     int device_id;
     unsigned compute_threads;
     bool profile;

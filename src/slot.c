@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Of transparent ones on x86-64, and on Arm with pages of 4 KiB. */
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* Room of one tensor in the block; empty tensors get a place too, because engines want a pointer. */
 static bool add_tensors(const struct aispipe_tensor_desc *tensors, size_t n, size_t *total)
@@ -46,6 +50,20 @@ static int host_allocate(struct slot_pool *pool, size_t bytes, struct aispipe_er
     return rc;
 }
 
+/* Ordinary memory. Large slots get huge pages, which take fewer faults when they are first touched
+ * (docs/decisions/0009-memory-and-cores.md). */
+static char *take_memory(size_t bytes, size_t slot)
+{
+    size_t whole;
+    if (slot < HUGE_PAGE || __builtin_add_overflow(bytes, HUGE_PAGE - 1, &whole))
+        return aligned_alloc(SLOT_ALIGNMENT, bytes);
+    whole &= ~(HUGE_PAGE - 1);
+    char *memory = aligned_alloc(HUGE_PAGE, whole);
+    if (memory)
+        (void)madvise(memory, whole, MADV_HUGEPAGE); /* a wish: a kernel without them says no */
+    return memory;
+}
+
 static int allocate(struct slot_pool *pool, size_t tensors_per_slot, size_t inputs_per_slot,
                     struct aispipe_error *error)
 {
@@ -58,7 +76,7 @@ static int allocate(struct slot_pool *pool, size_t tensors_per_slot, size_t inpu
     if (bytes != SIZE_MAX && pool->slots && pool->tensors && pool->shapes) {
         if (pool->backend->host_alloc)
             return host_allocate(pool, bytes, error);
-        pool->memory = aligned_alloc(SLOT_ALIGNMENT, bytes);
+        pool->memory = take_memory(bytes, pool->host_bytes);
     }
     if (!pool->memory)
         return aispipe_fail(error, AISPIPE_NO_MEMORY,

@@ -186,7 +186,23 @@ static void write_stage(struct json_writer *json, const struct aispipe_stage_sta
     json_close(json, '}');
 }
 
-static void write_pipeline(struct json_writer *json, const struct aispipe_summary *summary)
+/* Where the threads ran, and why. */
+static void write_affinity(struct json_writer *json, const struct affinity *affinity)
+{
+    char cores[CORES_MOST * 4];
+    json_key(json, "affinity");
+    json_open(json, '{');
+    json_key(json, "mode");
+    json_string(json, affinity_mode_name(affinity->mode));
+    json_key(json, "cores");
+    json_string(json, cores_format(&affinity->cores, cores, sizeof cores));
+    json_key(json, "reason");
+    json_string(json, affinity->reason);
+    json_close(json, '}');
+}
+
+static void write_pipeline(struct json_writer *json, const struct aispipe_summary *summary,
+                           const struct aispipe_pipeline *pipeline)
 {
     const struct aispipe_run_stats *run = &summary->run;
     json_key(json, "pipeline");
@@ -205,6 +221,7 @@ static void write_pipeline(struct json_writer *json, const struct aispipe_summar
     json_uint(json, run->inflight);
     json_key(json, "slot_bytes");
     json_uint(json, run->slot_bytes);
+    write_affinity(json, pipeline_affinity(pipeline));
     json_key(json, "stages");
     json_open(json, '{');
     for (int k = 0; k < AISPIPE_STAGES; k++) {
@@ -258,7 +275,7 @@ static int write_members(struct json_writer *json, const struct aispipe_summary 
     write_latency(json, "NPU_compute_time", &summary->compute);
     write_latency(json, "H2D_latency", &summary->h2d);
     write_latency(json, "D2H_latency", &summary->d2h);
-    write_pipeline(json, summary);
+    write_pipeline(json, summary, pipeline);
     if (summary->energy)
         write_energy(json, summary->energy);
     json_key(json, "npu_compute_time_list");

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "clock.h"
+#include "log.h"
 #include "rcu.h"
 
 #include <inttypes.h>
@@ -159,6 +160,8 @@ static int work_on(struct worker *worker, struct slot *slot)
         return 0;
     struct aispipe_error error = {0};
     int rc = work(worker, slot, &error);
+    if (worker->stage == &stage_compute && run->affinity->restricts && !affinity_return(run->affinity))
+        worker->strayed++;
     if (rc < 0)
         report(worker, slot, &error);
     return rc;
@@ -204,6 +207,19 @@ static void serve(struct worker *worker)
     }
 }
 
+static void report_strayed(const struct worker *worker)
+{
+    const struct run *run = worker->thread.run;
+    char cores[CORES_TEXT];
+    if (!worker->strayed)
+        return;
+    log_line(&run->log, AISPIPE_LOG_WARNING,
+             "%s%u: the engine made %" PRIu64 " executions on other cores than %s: it looks at the "
+             "cores of the process once; restrict the whole process (taskset) to be sure",
+             worker->stage->name, worker->thread.index, worker->strayed,
+             cores_format(&run->affinity->cores, cores, sizeof cores));
+}
+
 static void end(struct worker *worker)
 {
     /* Whoever leaves before the ring is drained will not come back: its siblings and producers must not wait
@@ -228,6 +244,7 @@ void *worker_main(void *argument)
         latch_wait(worker->start_gate);
     urcu_qsbr_register_thread();
     serve(worker);
+    report_strayed(worker);
     RCU_RELEASE(worker->thread.run);
     urcu_qsbr_unregister_thread();
     end(worker);

@@ -38,6 +38,7 @@ struct worker {
     void *context;
     pthread_t id;
     bool started;
+    uint64_t strayed;     /**< executions that an engine has made on other cores than the chosen ones */
     uint64_t overtime_ns; /**< spent on results after a stopped run's grace was over */
     struct thread_stats stats;
 };

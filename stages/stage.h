@@ -8,6 +8,7 @@
 #ifndef AISPIPE_STAGE_H
 #define AISPIPE_STAGE_H
 
+#include "affinity.h"
 #include "slot.h"
 #include "spool.h"
 
@@ -20,9 +21,10 @@ struct run {
     struct aispipe_source source;
     struct aispipe_sink sink;
     struct aispipe_log log;
-    uint64_t loop;           /**< executions per batch, or of the whole run with split_loop */
-    bool split_loop;         /**< deal `loop` out over the batches */
-    _Atomic uint8_t *stored; /**< a bit per sample, or NULL */
+    const struct affinity *affinity; /**< the session's: where threads run */
+    uint64_t loop;                   /**< executions per batch, or of the whole run with split_loop */
+    bool split_loop;                 /**< deal `loop` out over the batches */
+    _Atomic uint8_t *stored;         /**< a bit per sample, or NULL */
 
     _Atomic uint64_t next_batch; /**< the next one to load */
     _Atomic uint64_t samples_stored;

@@ -185,6 +185,23 @@ struct aispipe_session_options {
     /** For programs in which sessions come and go: the device stays open when the session is closed, until
      * aispipe_finalize or the end of the process, which shuts down this session, too. */
     bool hold;
+    /**
+     * On which processor cores the engine's threads run, and those of the session's pipelines:
+     *  - NULL or "auto": those of the device's NUMA node, where that is known (Ascend, from CANN 9.2 on) and
+     *    the machine has more than one; otherwise nothing is restricted;
+     *  - "none": nothing is restricted;
+     *  - a list as Linux writes it ("0-3,8,10-11"): these. AISPIPE_INVALID where the list is malformed or
+     *    names a core on which the calling thread may not run.
+     * What works for a session works there, too: the calling thread of aispipe_session_open,
+     * aispipe_session_set_shape and of the calls that create, warm up and start a pipeline, for the length of
+     * the call; single executions (infer.h) stay where their callers are. Threads and slots are chosen by the
+     * number of these cores.
+     * OpenVINO looks at the cores once in a process, when the first session is opened, and at those of the
+     * process's other threads as well. Where it executes elsewhere than on these cores, a warning at the end
+     * of the run says how often; only a process that is restricted as a whole (sched_setaffinity, taskset) is
+     * sure of it.
+     */
+    const char *affinity;
     struct aispipe_log log;
 };
 

@@ -95,6 +95,8 @@ struct aispipe_backend {
     /** Loads the vendor library if there is one and opens the device. */
     int (*open)(const struct aispipe_backend_config *config, void **device, struct aispipe_error *error);
     void (*close)(void *device);
+    /** Optional: writes where an open device is on the PCI bus ("0000:c1:00.0"). False: not known. */
+    bool (*pci_address)(void *device, char *address, size_t capacity);
     /** Optional: ends what is there once for the process, beyond devices. Refused while one is open; nothing
      * to do is no error. Thread-safe. */
     int (*finish)(struct aispipe_error *error);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Compiles a model for the lanes that will run it: how often, for how many threads, with which properties. */
 #include "clock.h"
+#include "cores.h"
 #include "log.h"
 #include "openvino_internal.h"
 #include "shape.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,13 +61,6 @@ static ov_status_e compile(const struct openvino_model *model, const struct prop
     return compile_for(model->device, model->read, p, compiled);
 }
 
-static unsigned cores(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? (unsigned)n : 1;
-}
-
 /* Bytes of the model's file and, for OpenVINO's own format, of the weights beside it. */
 static uint64_t model_bytes(const char *path)
 {
@@ -98,7 +91,8 @@ static void arrange_cpu(const struct openvino_device *device, uint64_t bytes, st
     if (openvino_option(device, "NUM_STREAMS") || openvino_option(device, "PERFORMANCE_HINT"))
         return;
     unsigned lanes = device->lanes;
-    unsigned share = cores() / lanes > 1 ? cores() / lanes : 1;
+    unsigned cores = cores_available();
+    unsigned share = cores / lanes > 1 ? cores / lanes : 1;
     bool own = !openvino_option(device, "INFERENCE_NUM_THREADS") && bytes <= OWN_MODEL_MAX_BYTES;
     how->compiled = own ? lanes : 1;
     how->try_single = own && share > 1 && bytes <= SINGLE_TRIAL_MAX_BYTES;

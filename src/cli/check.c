@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/check.h"
 
+#include "cli/affinity.h"
 #include "cli/ascend.h"
 #include "cli/check_shape.h"
 #include "cli/options_table.h"
@@ -417,6 +418,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_dump_npy(options, error);
     if (!status)
         status = check_devices(options, error);
+    if (!status)
+        status = affinity_check(options->affinity, options->device.count, error);
     if (!status)
         status = check_energy(options, error);
     if (!status)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/job.h"
 
+#include "cli/affinity.h"
 #include "cli/check_shape.h"
 #include "cli/dump_npy.h"
 #include "cli/layers.h"
@@ -10,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +61,10 @@ static int check_later(struct job *job, struct aispipe_error *error)
 int job_open_session(struct job *job, struct aispipe_error *error)
 {
     const struct options *o = job->options;
+    char *cores;
+    int rc = affinity_of_device(o->affinity, job->number, &cores, error);
+    if (rc)
+        return rc;
     struct aispipe_session_options session = {
         .backend = o->backend,
         .engine_device = o->engine_device,
@@ -72,9 +78,11 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .dump = o->dump,
         .aipp_config = o->aipp_config,
         .acl_json = o->acl_json,
+        .affinity = cores,
         .log = job->log,
     };
-    int rc = aispipe_session_open(o->model, &session, &job->session, error);
+    rc = aispipe_session_open(o->model, &session, &job->session, error);
+    free(cores);
     return rc ? rc : check_later(job, error);
 }
 

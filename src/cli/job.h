@@ -23,6 +23,7 @@ struct job {
     const struct options *options;
     struct aispipe_log log;
     uint64_t device;
+    size_t number;           /**< of the device in --device, from 0 */
     const uint64_t *npu_ids; /**< whose power is measured, with --energy_consumption */
     size_t n_npu_ids;
     unsigned share_index; /**< which part of the dataset … */

@@ -322,6 +322,16 @@ const struct option_spec option_table[] = {
      .max = MAX_DEPTH,
      .help = "Batches in flight at a time. Memory grows with them and with nothing else.",
      .offset = FIELD(uint64_t, inflight)},
+    {.name = "affinity",
+     .kind = OPTION_TEXT,
+     .group = GROUP_PIPELINE,
+     .metavar = "CORES",
+     .default_words = "auto",
+     .help =
+         "Processor cores to run on: a list as in 0-3,8 or, with several devices, one for each, joined by "
+         "';'. none restricts nothing. auto takes those of the device's NUMA node where that is known and "
+         "the machine has several, otherwise it restricts nothing.",
+     .offset = FIELD(const char *, affinity)},
     {.name = "pipeline",
      .kind = OPTION_BOOL,
      .group = GROUP_PIPELINE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/run.h"
 
+#include "cli/affinity.h"
 #include "cli/dump_npy.h"
 #include "cli/interrupt.h"
 #include "cli/job.h"
@@ -204,6 +205,12 @@ static int run_one(struct run_one *run, struct aispipe_error *error)
 
 int run_command(const struct options *options, struct console *console, int argc, char *const *argv)
 {
+    struct aispipe_error error = {0};
+    /* Before any thread exists, so that none is elsewhere. */
+    if (affinity_apply(options->affinity, &error)) {
+        console_error(console, error.message);
+        return EXIT_REFUSED;
+    }
     if (options->device.count > 1)
         return run_several(options, console, argc, argv);
     struct run_one run = {
@@ -216,7 +223,6 @@ int run_command(const struct options *options, struct console *console, int argc
         .argc = argc,
         .argv = argv,
     };
-    struct aispipe_error error = {0};
     int rc = interrupt_open(&run.interrupt, dump_npy_leave, options->dump_place, &error);
     if (!rc)
         rc = run_one(&run, &error);

@@ -386,6 +386,7 @@ static void set_up(struct several *several, size_t i)
         .options = o,
         .log = several->log,
         .device = o->device.values[i],
+        .number = i,
         .npu_ids = &o->npu_id.values[i < o->npu_id.count ? i : 0],
         .n_npu_ids = 1,
         .share_index = (unsigned)i,

@@ -27,8 +27,8 @@ EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))
 # What keeps no state, and is linked into the program and the library alike: src/meson.build, `base`. clock.h is a
 # header alone.
 BASE = {
-    "acl_home.h", "clock.h", "difference.h", "io/fd_io.h", "io/natural_order.h", "io/npy.h", "io/result_file.h", "json_writer.h",
-    "log.h", "numbers.h", "process.h", "shape.h",
+    "acl_home.h", "clock.h", "cores.h", "difference.h", "io/fd_io.h", "io/natural_order.h", "io/npy.h", "io/result_file.h",
+    "json_writer.h", "log.h", "numbers.h", "process.h", "shape.h",
 }  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 
 import gc
 import logging
+import os
 import pickle
 import threading
 import weakref
+from pathlib import Path
 
 import models
 import numpy
@@ -154,6 +156,30 @@ def test_engine_options_reach_the_engine(relu):
         aispipe.Session(relu, engine_options={"NO_SUCH_OPTION": 1})
     with aispipe.Session(relu, engine_options={"NUM_STREAMS": 1}) as session:
         assert session(ramp(1, 16))[0, 15] == 8
+
+
+def test_pipelines_stay_on_the_cores_of_the_session(relu):
+    core = max(os.sched_getaffinity(0))
+    before = os.sched_getaffinity(0)
+    seen = {}
+    with aispipe.Session(relu, affinity=str(core)) as session:
+        for _ in aispipe.Pipeline(session, inflight=2, capacity=1).map(ramp(1, 16) for _ in range(50)):
+            for task in Path("/proc/self/task").iterdir():
+                try:
+                    name = (task / "comm").read_text().strip()
+                    if name.startswith("aispipe-"):
+                        seen.setdefault(name, []).append(os.sched_getaffinity(int(task.name)))
+                except (FileNotFoundError, ProcessLookupError):
+                    pass
+    # During an execution OpenVINO moves its thread to where the process's other threads may be, too.
+    assert {core} in seen.pop("aispipe-comp0")
+    assert {"aispipe-load0", "aispipe-h2d0", "aispipe-d2h0", "aispipe-save0"} <= set(seen)
+    assert all(cores == {core} for found in seen.values() for cores in found), seen
+    assert os.sched_getaffinity(0) == before, "the caller's thread was left on the session's cores"
+    for wrong in ("", "x", "8191", f"{core};{core}"):
+        with pytest.raises(ValueError, match="affinity '"):
+            aispipe.Session(relu, affinity=wrong)
+    assert os.sched_getaffinity(0) == before
 
 
 def test_errors_say_what_is_wrong(tmp_path, relu):

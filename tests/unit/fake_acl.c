@@ -667,6 +667,15 @@ EXPORT const char *aclrtGetSocName(void)
     return "Fake910";
 }
 
+EXPORT aclError aclrtDeviceGetPCIBusId(int32_t device, char *bus, int32_t capacity)
+{
+    check(device >= 0 && capacity >= 13, "no device, or too little room for its address");
+    bool failed = fails("aclrtDeviceGetPCIBusId");
+    if (!failed)
+        (void)snprintf(bus, (size_t)capacity, "0000:C%d:00.0", (int)device);
+    return result(failed);
+}
+
 EXPORT aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode mode)
 {
     check(mode == ACL_RT_OVERFLOW_MODE_SATURATION, "a mode that inference does not want");

@@ -363,6 +363,36 @@ static void an_older_library_is_used_with_one_warning(void **state)
     assert_string_equal(run.error.message, "aclmdlExecute failed with 500000 (ACL_ERROR_INTERNAL_ERROR)");
 }
 
+static bool address_of(int id, char address[32])
+{
+    struct aispipe_backend_config config = {
+        .device_id = id, .compute_threads = 1, .log = {.write = log_write}};
+    struct aispipe_error error;
+    void *device;
+    (void)snprintf(address, 32, "untouched");
+    assert_int_equal(backend->open(&config, &device, &error), 0);
+    bool known = backend->pci_address(device, address, 32);
+    backend->close(device);
+    return known;
+}
+
+/* Where a device is on the bus is asked where the runtime knows it, and no failure otherwise. */
+static void the_address_of_a_device_is_told_or_not(void **state)
+{
+    (void)state;
+    char address[32];
+    use_library(FAKE_ACL);
+    assert_true(address_of(1, address));
+    assert_string_equal(address, "0000:C1:00.0");
+    fake()->fail_in = "aclrtDeviceGetPCIBusId";
+    fake()->code = 207000;
+    assert_false(address_of(0, address));
+    assert_int_equal(logged.errors + logged.warnings, 0);
+    use_library(FAKE_ACL_OLD);
+    assert_false(address_of(0, address));
+    assert_string_equal(address, "untouched");
+}
+
 static void an_overflow_mode_that_is_not_there_is_no_fault(void **state)
 {
     (void)state;
@@ -727,6 +757,7 @@ int main(void)
         cmocka_unit_test(the_runtimes_words_are_one_line),
         cmocka_unit_test(faults_and_models_are_told_apart),
         cmocka_unit_test(an_older_library_is_used_with_one_warning),
+        cmocka_unit_test(the_address_of_a_device_is_told_or_not),
         cmocka_unit_test(an_overflow_mode_that_is_not_there_is_no_fault),
         cmocka_unit_test(shapes_that_must_be_chosen_are_listed),
         cmocka_unit_test(every_kind_of_shape_runs),

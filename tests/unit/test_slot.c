@@ -158,6 +158,25 @@ static void buffers_are_aligned_and_apart(void **state)
     }
 }
 
+/* Large slots begin on a huge page, take whole ones, and no two tensors overlap there either. */
+static void large_slots_begin_on_huge_pages(void **state)
+{
+    (void)state;
+    const size_t huge_page = (size_t)2 << 20;
+    static const struct aispipe_tensor_desc in[] = {{.name = "x", .size = (3u << 20) + 1}};
+    static const struct aispipe_tensor_desc out[] = {{.name = "y", .size = 100},
+                                                     {.name = "z", .size = 1u << 20}};
+    struct engine engine = {.desc = {1, 2, in, out}};
+    for (unsigned count = 1; count <= 3; count++) {
+        struct slot_pool pool;
+        assert_int_equal(slot_pool_open(&pool, &plain, &engine, count, NULL), 0);
+        assert_int_equal((uintptr_t)pool.memory % huge_page, 0);
+        check_buffers(&pool, &engine.desc, true);
+        check_buffers(&pool, &engine.desc, false);
+        slot_pool_close(&pool);
+    }
+}
+
 static void a_failure_half_way_leaves_nothing(void **state)
 {
     (void)state;
@@ -210,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_rounded_up_to_the_alignment),
         cmocka_unit_test(buffers_are_aligned_and_apart),
+        cmocka_unit_test(large_slots_begin_on_huge_pages),
         cmocka_unit_test(a_failure_half_way_leaves_nothing),
         cmocka_unit_test(an_engine_without_host_memory_is_an_error),
         cmocka_unit_test(sizes_that_overflow_are_refused),

@@ -133,6 +133,17 @@ static int acl_open(const struct aispipe_backend_config *config, void **result, 
     return 0;
 }
 
+/* Not told by older releases, and not where devices are joined by another bus than PCI. */
+static bool acl_pci_address(void *opened, char *address, size_t capacity)
+{
+    const struct acl_device *device = opened;
+    if (!device->acl.aclrtDeviceGetPCIBusId || capacity > INT32_MAX)
+        return false;
+    *address = '\0';
+    aclError code = device->acl.aclrtDeviceGetPCIBusId(device->id, address, (int32_t)capacity);
+    return code == ACL_SUCCESS && memchr(address, '\0', capacity) && *address;
+}
+
 static int acl_list(void (*found)(void *context, const struct aispipe_found_device *device), void *context,
                     struct aispipe_error *error)
 {
@@ -171,6 +182,7 @@ const struct aispipe_backend backend_acl = {
     .list = acl_list,
     .open = acl_open,
     .close = acl_close,
+    .pci_address = acl_pci_address,
     .load = acl_load,
     .unload = acl_unload,
     .finish = acl_finish,

@@ -234,6 +234,7 @@ _Static_assert(sizeof(aclmdlHW) == 2056, "layout of aclmdlHW");
     X(aclError, aclrtGetVersion, (int32_t * majorVersion, int32_t * minorVersion, int32_t * patchVersion))  \
     X(const char *, aclrtGetSocName, (void))                                                                \
     X(aclError, aclrtGetDeviceCount, (uint32_t * count))                                                    \
+    X(aclError, aclrtDeviceGetPCIBusId, (int32_t deviceId, char *busId, int32_t capacity))                  \
     X(aclError, aclrtSetDevice, (int32_t deviceId))                                                         \
     X(aclError, aclrtResetDevice, (int32_t deviceId))                                                       \
     X(aclError, aclrtGetRunMode, (aclrtRunMode * runMode))                                                  \

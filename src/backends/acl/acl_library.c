@@ -61,8 +61,9 @@ static const char *resolve(struct acl_library *acl, void *handle)
 #define X(name) ((acl->name = (__typeof__(acl->name))dlsym(handle, #name)) == NULL) ? #name:
     const char *missing = ACL_REQUIRED(X) NULL;
 #undef X
-#define X(name, without) acl->name = (__typeof__(acl->name))dlsym(handle, #name);
+#define X(name, ...) acl->name = (__typeof__(acl->name))dlsym(handle, #name);
     ACL_OPTIONAL(X)
+    ACL_NEW(X)
 #undef X
     return missing;
 }

@@ -104,12 +104,16 @@
     X(aclmdlGetOutputFormat, "formats of outputs are not shown")             \
     X(aclrtGetCurrentContext, "no files of operators that fail")
 
+/** What only newest releases have and nobody misses: the pointer is then NULL, and nothing is said. */
+#define ACL_NEW(X) X(aclrtDeviceGetPCIBusId)
+
 /** The functions, each with the type that the ABI gives it: `acl->aclrtSetDevice(0)`. */
 struct acl_library {
     char path[1024]; /**< what dlopen was given: a file, or a name that the linker looked up */
 #define X(name, ...) __typeof__(&name) name;
     ACL_REQUIRED(X)
     ACL_OPTIONAL(X)
+    ACL_NEW(X)
 #undef X
 };
 

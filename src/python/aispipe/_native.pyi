@@ -148,7 +148,7 @@ class Session:
                  engine_options: Sequence[str] = (), threads: int = 1, shape: Shape | None = None,
                  shape_later: bool = True, aipp_config: str | None = None, aipp_later: bool = False,
                  acl_json: str | None = None, hold: bool = False, debug: bool = False,
-                 log: Callable[[int, str], None] | None = None) -> None:
+                 log: Callable[[int, str], None] | None = None, affinity: str | None = None) -> None:
         """`log` gets (level, line), level 0 debug, 1 info, 2 warning, 3 error, from any thread; None: dropped.
         `hold`: device and runtime stay started until `finalize`."""
     def __call__(self, *feeds: Any) -> Any:

@@ -63,6 +63,8 @@ class Session(_native.Session):
         threads: executions that may run side by side, 1 or more
         aipp_config: file with the settings of dynamic AIPP (Ascend)
         acl_json: file with which Ascend's runtime is started
+        affinity: processor cores for the engine's threads and for pipelines of this session: a list as "0-3,8", "none",
+            or "auto": those of the device's NUMA node where that is known. Calls stay in the thread that makes them
 
     Raises:
         Error: the model or the engine cannot be loaded; a RuntimeError, the text is the command line's
@@ -71,10 +73,10 @@ class Session(_native.Session):
 
     def __init__(self, model: str | os.PathLike, *, device: int = 0, backend: str | None = None,
                  engine_device: str | None = None, engine_options: Mapping[str, Any] | None = None, threads: int = 1,
-                 aipp_config: str | None = None, acl_json: str | None = None) -> None:
+                 aipp_config: str | None = None, acl_json: str | None = None, affinity: str | None = None) -> None:
         super().__init__(os.fspath(model), device=device, backend=backend, engine_device=engine_device,
                          engine_options=[f"{key}={value}" for key, value in (engine_options or {}).items()],
-                         threads=threads, aipp_config=aipp_config, acl_json=acl_json, log=_to_logging,
+                         threads=threads, aipp_config=aipp_config, acl_json=acl_json, affinity=affinity, log=_to_logging,
                          debug=_log.isEnabledFor(logging.DEBUG))
         self._threads = threads
         self._input_names = [info.name for info in super().inputs()]

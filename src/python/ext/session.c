@@ -92,16 +92,18 @@ static bool take_log(PyObject *log, struct session_object *self, struct opening 
 
 static bool parse(struct session_object *self, PyObject *args, PyObject *kwargs, struct opening *opening)
 {
-    static char *names[] = {"model",    "device", "backend",     "engine_device", "engine_options",
-                            "threads",  "shape",  "shape_later", "aipp_config",   "aipp_later",
-                            "acl_json", "hold",   "debug",       "log",           NULL};
+    static char *names[] = {"model",          "device",     "backend",  "engine_device",
+                            "engine_options", "threads",    "shape",    "shape_later",
+                            "aipp_config",    "aipp_later", "acl_json", "hold",
+                            "debug",          "log",        "affinity", NULL};
     struct aispipe_session_options *options = &opening->options;
     PyObject *engine_options = NULL, *shape = NULL, *log = NULL;
     int threads = 1, later = 1, aipp_later = 0, hold = 0, debug = 0;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O&|$izzOiOpzpzppO:Session", names, PyUnicode_FSConverter, &opening->path,
-            &options->device_id, &options->backend, &options->engine_device, &engine_options, &threads,
-            &shape, &later, &options->aipp_config, &aipp_later, &options->acl_json, &hold, &debug, &log))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$izzOiOpzpzppOz:Session", names, PyUnicode_FSConverter,
+                                     &opening->path, &options->device_id, &options->backend,
+                                     &options->engine_device, &engine_options, &threads, &shape, &later,
+                                     &options->aipp_config, &aipp_later, &options->acl_json, &hold, &debug,
+                                     &log, &options->affinity))
         return false;
     if (threads < 1) {
         error_set(AISPIPE_INVALID, "threads must be 1 or more, got %d", threads);
