@@ -38,10 +38,9 @@ def number(value):
 
 
 def caption(figures):
-    size = figures["bytes"]
-    size = f"{size / 1024:.0f} KiB"
+    size = f"{figures['bytes'] / 1024:.0f} KiB"
     return (f"{figures['title']}, {figures['where']} ({figures['file_system']}): {figures['files']:,} files of {size}, "
-            f"{figures['threads']} executions at a time on {figures['cores']} cores, {figures['rounds']} rounds")
+            f"{figures['threads']} executions at a time on {figures['cores']} cores; rounds: {figures['rounds']}")
 
 
 def rows(figures):

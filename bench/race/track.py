@@ -40,7 +40,7 @@ def order(names, round_):
 
 def ensure_room(case, place, files):
     """Inputs, the reference's results and one contestant's."""
-    need = 3 * files * case.bytes + (256 << 20)
+    need = 3 * files * case.bytes + case.model_bytes + (4 << 20)
     free = shutil.disk_usage(place.directory).free
     if free < need:
         raise Failed(f"{case.title}: {place.directory} has {free >> 20} MiB free, {need >> 20} are needed; "
