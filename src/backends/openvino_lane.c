@@ -15,8 +15,9 @@
  * slots by default (src/pipeline.c).
  */
 #define OWN_REQUESTS 512
-/* Making a request takes as long as setting tensors this many times. */
-#define PAYS_AFTER 3
+/* Making a request takes as long as executing with newly set tensors three times; waiting for more keeps runs
+ * that end soon from paying for requests that they hardly use. */
+#define PAYS_AFTER 8
 
 static ov_status_e make_request(const struct openvino_lane *lane, ov_infer_request_t **request)
 {
