@@ -31,7 +31,7 @@ def parse_arguments():
     parser.add_argument("--dir", default=os.environ.get("TMPDIR") or "/var/tmp", help="on disk (default $TMPDIR or /var/tmp)")
     parser.add_argument("--rounds", type=positive, help="default 5, with --quick 1")
     parser.add_argument("--files", type=positive, help="in each case (default: each case's own)")
-    parser.add_argument("--threads", type=positive, default=min(2, cores), help="executions at a time (default 2)")
+    parser.add_argument("--threads", type=positive, help="executions at a time (default 2; copy: 1, there is nothing to compute)")
     parser.add_argument("--seconds", type=positive, default=4, help="how long benchmark_app measures (default 4)")
     parser.add_argument("--quick", action="store_true", help="few files, one round: shows that it works, figures mean nothing")
     parser.add_argument("--aispipe", default=str(ROOT / "build" / "aispipe"), help="the program (default build/aispipe)")

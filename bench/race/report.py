@@ -40,7 +40,7 @@ def number(value):
 def caption(figures):
     size = f"{figures['bytes'] / 1024:.0f} KiB"
     return (f"{figures['title']}, {figures['where']} ({figures['file_system']}): {figures['files']:,} files of {size}, "
-            f"{figures['threads']} executions at a time on {figures['cores']} cores; rounds: {figures['rounds']}")
+            f"executions at a time: {figures['threads']}, cores: {figures['cores']}, rounds: {figures['rounds']}")
 
 
 def rows(figures):

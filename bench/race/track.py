@@ -51,6 +51,7 @@ class Race:
     def __init__(self, case, place, args):
         self.case, self.place, self.args = case, place, args
         self.files = args.files or (case.quick_files if args.quick else case.files)
+        self.threads = args.threads or min(case.threads, args.cores)
         self.names = ["aispipe", *case.contestants]
         self.laps = {name: [] for name in self.names}
 
@@ -59,7 +60,7 @@ class Race:
         with tempfile.TemporaryDirectory(prefix="aispipe-compare-", dir=self.place.directory) as root:
             model, inputs = self.case.prepare(root, self.files)
             args = self.args
-            self.track = Track(args.aispipe, args.options, model, inputs, self.files, args.threads, args.cores,
+            self.track = Track(args.aispipe, args.options, model, inputs, self.files, self.threads, args.cores,
                                args.seconds, args.quick)
             self.reference = Reference(self.case, inputs)
             for round_ in range(args.rounds):
@@ -112,5 +113,5 @@ class Race:
                             "met": ratio >= target.least})
         return {"bench": "compare", "case": self.case.name, "title": self.case.title, "where": self.place.name,
                 "directory": self.place.directory, "file_system": self.place.system, "files": self.files,
-                "bytes": self.case.bytes, "threads": self.args.threads, "cores": self.args.cores,
+                "bytes": self.case.bytes, "threads": self.threads, "cores": self.args.cores,
                 "rounds": self.args.rounds, "contestants": contestants, "targets": targets}
