@@ -1,34 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The OpenVINO backend. Device memory is host memory: the engine reads and writes the buffers of the batch
- * slots, so there is no h2d and no d2h. A lane is an infer request, which runs in the stage's own thread; the
- * tensors of a slot are made once, and set on the request only when it gets another slot than last time.
+ * slots, so there is no h2d and no d2h. A lane executes in the stage's own thread (openvino_lane.c); the
+ * tensors of a slot are made once.
  */
 #include "log.h"
-#include "openvino_internal.h"
+#include "openvino_lane.h"
 #include "shape.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The tensors of a slot: inputs, then outputs, each a view of the slot's memory. */
-struct openvino_io {
-    uint64_t serial;                    /* tells slots apart for good; an address may be used again */
-    struct aispipe_tensor_desc *actual; /* of the outputs; NULL where all shapes are known */
-    uint64_t changes;                   /* io_bind's so far */
-    uint64_t *changed;                  /* of each tensor: the change that it came with; behind `tensors` */
-    ov_tensor_t *tensors[];             /* NULL where the shape is known after an execution only */
-};
-
-struct openvino_lane {
-    struct openvino_model *model;
-    ov_infer_request_t *request;
-    uint64_t serial;                 /* of the io whose tensors are set; 0: none */
-    uint64_t changes;                /* of that io: those after it are not set yet */
-    struct openvino_counter counter; /* used when the layers are profiled */
-};
 
 /* ---------------------------------------------------------------- the device */
 
@@ -301,89 +284,6 @@ static int openvino_io_bind(void *loaded, struct aispipe_io *io, bool output, si
 
 /* ---------------------------------------------------------------- execution */
 
-static int openvino_lane_create(void *loaded, enum aispipe_lane_kind kind, unsigned index, void **result,
-                                struct aispipe_error *error)
-{
-    struct openvino_model *model = loaded;
-    const struct openvino_library *ov = &model->device->ov;
-    *result = NULL;
-    if (kind != AISPIPE_LANE_COMPUTE)
-        return 0;
-    struct openvino_lane *lane = calloc(1, sizeof *lane);
-    if (!lane)
-        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a compute thread");
-    lane->model = model;
-    /* More lanes than were announced share the models: slower, still right. */
-    const ov_compiled_model_t *compiled = model->compiled[index % model->n_compiled];
-    ov_status_e status = ov->compiled_model_create_infer_request(compiled, &lane->request);
-    if (status != OK) {
-        char reason[OPENVINO_REASON];
-        free(lane);
-        return aispipe_fail(error, AISPIPE_DEVICE, "no infer request for compute thread %u: %s", index,
-                            openvino_reason(ov, status, reason));
-    }
-    if (index == 0)
-        lane->counter.runs = model->trials;
-    *result = lane;
-    return 0;
-}
-
-static void openvino_lane_destroy(void *loaded, void *created)
-{
-    struct openvino_model *model = loaded;
-    struct openvino_lane *lane = created;
-    if (!lane)
-        return;
-    if (model->device->profile)
-        openvino_profile_add(&model->profile, &model->device->ov, lane->request, &lane->counter,
-                             model->own_counters);
-    model->device->ov.infer_request_free(lane->request);
-    free(lane);
-}
-
-/* Sets those that came with a change after number `since`; all with ALL_TENSORS. */
-#define ALL_TENSORS UINT64_MAX
-
-static ov_status_e set_tensors(const struct openvino_lane *lane, const struct openvino_io *own,
-                               uint64_t since, size_t *failed)
-{
-    const struct openvino_model *model = lane->model;
-    const struct openvino_library *ov = &model->device->ov;
-    size_t inputs = model->desc.n_inputs;
-    ov_status_e status = OK;
-    for (size_t i = 0; status == OK && i < inputs; i++) {
-        *failed = i;
-        if (own->tensors[i] && (since == ALL_TENSORS || own->changed[i] > since))
-            status = ov->infer_request_set_input_tensor_by_index(lane->request, i, own->tensors[i]);
-    }
-    for (size_t i = 0; status == OK && i < model->desc.n_outputs; i++) {
-        *failed = inputs + i;
-        bool wanted = since == ALL_TENSORS || own->changed[inputs + i] > since;
-        if (wanted && model->handed_through[i] < 0 && own->tensors[inputs + i])
-            status = ov->infer_request_set_output_tensor_by_index(lane->request, i, own->tensors[inputs + i]);
-    }
-    return status;
-}
-
-/* Binds the request to the slot, unless it ran the same slot last time: then to what has changed in it. */
-static int bind(struct openvino_lane *lane, const struct openvino_io *own, struct aispipe_error *error)
-{
-    bool same = lane->serial == own->serial;
-    if (same && lane->changes == own->changes)
-        return 0;
-    size_t failed = 0;
-    lane->serial = 0;
-    ov_status_e status = set_tensors(lane, own, same ? lane->changes : ALL_TENSORS, &failed);
-    char reason[OPENVINO_REASON];
-    if (status != OK)
-        return aispipe_fail(error, AISPIPE_DEVICE, "the engine did not take tensor '%s': %s",
-                            lane->model->tensors[failed].name,
-                            openvino_reason(&lane->model->device->ov, status, reason));
-    lane->serial = own->serial;
-    lane->changes = own->changes;
-    return 0;
-}
-
 static void hand_through(const struct openvino_model *model, const struct aispipe_io *io)
 {
     for (size_t i = 0; i < model->desc.n_outputs; i++)
@@ -435,17 +335,18 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
     struct openvino_lane *lane = created;
     const struct openvino_library *ov = &lane->model->device->ov;
     int rc = lane->model->narrows ? check_narrowed(lane->model, io, error) : 0;
+    ov_infer_request_t *request = NULL;
     if (!rc)
-        rc = bind(lane, io->device, error);
+        rc = openvino_bind(lane, io, &request, error);
     if (!rc && io->shaped)
-        rc = openvino_set_shaped(lane->model, lane->request, io, error);
+        rc = openvino_set_shaped(lane->model, request, io, error);
     if (rc)
         return rc;
     if (lane->model->device->profile)
-        rc = openvino_count(ov, lane->request, io->warmup, &lane->counter, error);
+        rc = openvino_count(ov, request, io->warmup, &lane->counter, error);
     if (rc)
         return rc;
-    ov_status_e status = ov->infer_request_infer(lane->request);
+    ov_status_e status = ov->infer_request_infer(request);
     char reason[OPENVINO_REASON];
     if (status != OK)
         return aispipe_fail(error, AISPIPE_DEVICE, "the engine failed: %s",
@@ -454,7 +355,7 @@ static int openvino_compute(void *created, struct aispipe_io *io, struct aispipe
     struct openvino_io *own = io->device;
     if (!own->actual)
         return 0;
-    rc = openvino_take_outputs(lane->model, lane->request, io->outputs, own->actual, error);
+    rc = openvino_take_outputs(lane->model, request, io->outputs, own->actual, error);
     io->actual = own->actual;
     return rc;
 }
