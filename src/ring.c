@@ -5,65 +5,98 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <urcu/arch.h>
 #include <urcu/futex.h>
 
 #define ITEM_MASK ((uint64_t)RING_MAX_ITEMS - 1)
 
-static inline uint64_t cell_of(uint64_t turn, uint32_t item)
+#if defined(__SANITIZE_THREAD__)
+#define RING_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RING_UNDER_TSAN 1
+#endif
+#endif
+
+/* ------------------------------------------------------------------ the fence that sleepers pay for */
+
+/* Once per process would do; the kernel takes a second time for a look at a flag. */
+static bool membarrier_register(void)
 {
-    return turn << RING_ITEM_BITS | item;
+#ifdef RING_UNDER_TSAN /* which knows nothing of it */
+    return false;
+#else
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+#endif
 }
 
-static inline uint64_t turn_of(uint64_t cell)
+/* A full fence in every running thread of the process. False: refused after all (a seccomp filter has come
+ * after the ring). */
+static bool membarrier_all(void)
 {
-    return cell >> RING_ITEM_BITS;
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 /* ------------------------------------------------------------------ bells */
 
-static void bell_wake(struct ring_bell *bell)
+/* The two bells of a gate, and what a sleeper of each counts in the word `sleepers`. */
+enum bell { NAP, PARK };
+#define ONE_SLEEPER(bell) ((bell) == PARK ? (uint64_t)1 << 32 : (uint64_t)1)
+/* With fences a waker must make its fence before it looks: this bit sends it there always. */
+#define ALWAYS_LOOK ((uint64_t)1 << 63)
+
+static inline uint32_t sleepers_of(uint64_t sleepers, enum bell bell)
+{
+    return bell == PARK ? (uint32_t)(sleepers >> 32) & INT32_MAX : (uint32_t)sleepers;
+}
+
+static void bell_wake(struct ring_gate *gate, enum bell bell)
 {
     /* release: pairs with the acquire in bell_take, so the woken side sees what the waker did. */
-    atomic_fetch_add_explicit(&bell->permits, 1, memory_order_release);
-    (void)futex_noasync((int32_t *)&bell->permits, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    atomic_fetch_add_explicit(&gate->permits[bell], 1, memory_order_release);
+    (void)futex_noasync((int32_t *)&gate->permits[bell], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* Takes one sleeper off the list. The one who succeeds owes that sleeper exactly one permit. */
-static bool bell_claim(struct ring_bell *bell)
+static bool bell_claim(struct ring_gate *gate, enum bell bell)
 {
     /* relaxed: the count only decides who wakes whom; ordering comes from permits and from the fences in
      * ring_signal and gate_sleep. */
-    uint32_t sleepers = atomic_load_explicit(&bell->sleepers, memory_order_relaxed);
-    while (sleepers)
-        if (atomic_compare_exchange_weak_explicit(&bell->sleepers, &sleepers, sleepers - 1,
+    uint64_t sleepers = atomic_load_explicit(&gate->sleepers, memory_order_relaxed);
+    while (sleepers_of(sleepers, bell))
+        if (atomic_compare_exchange_weak_explicit(&gate->sleepers, &sleepers, sleepers - ONE_SLEEPER(bell),
                                                   memory_order_relaxed, memory_order_relaxed))
             return true;
     return false;
 }
 
-static bool bell_take(struct ring_bell *bell)
+static bool bell_take(struct ring_gate *gate, enum bell bell)
 {
-    int32_t permits = atomic_load_explicit(&bell->permits, memory_order_relaxed);
+    int32_t permits = atomic_load_explicit(&gate->permits[bell], memory_order_relaxed);
     while (permits > 0)
         /* acquire: pairs with the release in bell_wake. */
-        if (atomic_compare_exchange_weak_explicit(&bell->permits, &permits, permits - 1, memory_order_acquire,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&gate->permits[bell], &permits, permits - 1,
+                                                  memory_order_acquire, memory_order_relaxed))
             return true;
     return false;
 }
 
 /* Sleeps until a permit comes, or until `deadline` (NULL: for ever) unless a waker has claimed us by then. */
-static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
+static void bell_sleep(struct ring_gate *gate, enum bell bell, const struct timespec *deadline)
 {
-    while (!bell_take(bell)) {
+    while (!bell_take(gate, bell)) {
         /* FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; the bits mean "any waker". */
-        int rc = futex_noasync((int32_t *)&bell->permits, FUTEX_WAIT_BITSET_PRIVATE, 0, deadline, NULL, -1);
+        int rc =
+            futex_noasync((int32_t *)&gate->permits[bell], FUTEX_WAIT_BITSET_PRIVATE, 0, deadline, NULL, -1);
         if (rc == 0 || errno != ETIMEDOUT)
             continue;
-        if (bell_claim(bell))
+        if (bell_claim(gate, bell))
             return;      /* took ourselves (or an equal) off the list: nobody owes us a permit */
         deadline = NULL; /* claimed meanwhile: the permit is on its way */
     }
@@ -71,45 +104,56 @@ static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
 
 /* ------------------------------------------------------------------ gates */
 
-/* After something became available: wake whom it satisfies. `level` is computed only when someone sleeps. */
-static void ring_signal(const struct ring *ring, struct ring_gate *gate, bool for_room)
+/* Somebody sleeps, or may: wake whom the change that has just been made satisfies. */
+__attribute__((noinline, cold)) static void gate_signal(const struct ring *ring, struct ring_gate *gate)
 {
-    /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees the cell
-     * that we have just changed when it looks again after registering; both missing each other is excluded.
-     */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&gate->park.sleepers, memory_order_relaxed)) {
-        if (bell_claim(&gate->park))
-            bell_wake(&gate->park);
+    if (ring->flags & RING_FENCED)
+        /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees what
+         * we have just changed when it looks again after registering; both missing each other is excluded.
+         */
+        atomic_thread_fence(memory_order_seq_cst);
+    uint64_t sleepers = atomic_load_explicit(&gate->sleepers, memory_order_relaxed);
+    if (sleepers_of(sleepers, PARK)) {
+        if (bell_claim(gate, PARK))
+            bell_wake(gate, PARK);
         return;
     }
-    if (!atomic_load_explicit(&gate->nap.sleepers, memory_order_relaxed))
+    if (!sleepers_of(sleepers, NAP))
         return;
     unsigned level = ring_level(ring);
-    if (for_room)
+    if (gate == &ring->room)
         level = ring_capacity(ring) - level;
-    if (level >= atomic_load_explicit(&gate->nap_need, memory_order_relaxed) && bell_claim(&gate->nap))
-        bell_wake(&gate->nap);
+    if (level >= atomic_load_explicit(&gate->nap_need, memory_order_relaxed) && bell_claim(gate, NAP))
+        bell_wake(gate, NAP);
 }
 
-static bool ring_ready(const struct ring *ring, bool for_room)
+static inline void ring_signal(const struct ring *ring, struct ring_gate *gate)
+{
+    /* The compiler must not look before the change is made; the processor may, unless it is told not to by
+     * membarrier in gate_sleep. So this pairs with that. */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(atomic_load_explicit(&gate->sleepers, memory_order_relaxed) != 0, 0))
+        gate_signal(ring, gate);
+}
+
+/* How far the position in a cell is ahead of `position`: 0 if it is the same. */
+static inline int64_t cell_ahead(uint64_t cell, uint64_t position)
+{
+    return (int64_t)(cell - (position << RING_ITEM_BITS)) >> RING_ITEM_BITS;
+}
+
+static bool ring_ready(const struct ring *ring, const struct ring_gate *gate)
 {
     if (ring_is_closed(ring))
         return true;
-    unsigned level = ring_level(ring);
-    return for_room ? level < ring_capacity(ring) : level > 0;
-}
-
-/* Registers with the bell, looks once more, and sleeps if there is still nothing. */
-static void gate_sleep(const struct ring *ring, struct ring_bell *bell, bool for_room,
-                       const struct timespec *deadline)
-{
-    atomic_fetch_add_explicit(&bell->sleepers, 1, memory_order_relaxed);
-    /* seq_cst fence: pairs with the ones in ring_signal and ring_close. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (ring_ready(ring, for_room) && bell_claim(bell))
-        return;
-    bell_sleep(bell, deadline);
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    /* Tail may lag, and there may be less room than it says. Then the next push finds that out, moves tail
+     * on, and we are asked again. */
+    if (gate == &ring->room)
+        return (int64_t)(atomic_load_explicit(&ring->tail, memory_order_relaxed) - head) <=
+               (int64_t)ring->mask;
+    uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_relaxed);
+    return cell_ahead(cell, head) >= 0; /* ahead: others have popped meanwhile */
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -117,31 +161,77 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* One round of waiting: spin, nap, and park if the nap brought nothing. */
-static void gate_wait(const struct ring *ring, struct ring_gate *gate, bool for_room,
-                      const struct ring_wait *wait)
+/* Without a fence a wake-up can be missed; then we look again after this long. */
+#define UNFENCED_NS 10000000u
+
+/* Registers with the bell, looks once more, and sleeps if there is still nothing. `deadline_ns` 0: for ever.
+ */
+static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bell bell, uint64_t deadline_ns)
 {
-    /* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
-     * gathered meanwhile is had for one transfer of the line. */
-    for (unsigned turn = 0, pause = 1; turn < wait->spin; turn += pause, pause *= 2) {
-        if (ring_ready(ring, for_room))
-            return;
+    atomic_fetch_add_explicit(&gate->sleepers, ONE_SLEEPER(bell), memory_order_relaxed);
+    /* seq_cst fence: pairs with the ones in gate_signal and ring_close; membarrier: with the order of
+     * ring_signal's program, and with the fence in ring_close. */
+    if (ring->flags & RING_FENCED)
+        atomic_thread_fence(memory_order_seq_cst);
+    else if (!membarrier_all()) {
+        uint64_t soon = clock_ns() + UNFENCED_NS;
+        deadline_ns = deadline_ns && deadline_ns < soon ? deadline_ns : soon;
+    }
+    if (ring_ready(ring, gate) && bell_claim(gate, bell))
+        return;
+    struct timespec deadline = timespec_of(deadline_ns);
+    bell_sleep(gate, bell, deadline_ns ? &deadline : NULL);
+}
+
+/* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
+ * gathered meanwhile is had for one transfer of the line. */
+static bool gate_spin(const struct ring *ring, const struct ring_gate *gate, unsigned turns)
+{
+    for (unsigned turn = 0, pause = 1; turn < turns; turn += pause, pause *= 2) {
+        if (ring_ready(ring, gate))
+            return true;
         for (unsigned i = 0; i < pause; i++)
             caa_cpu_relax();
     }
+    return false;
+}
+
+/* A yield that returns sooner has found nobody else who wants this core. */
+#define YIELD_NS 1500u
+#define MOST_YIELDS 64
+#define MOST_VAIN_YIELDS 2
+
+/* Lets others have the core, as long as there are others: the one that is waited for may be among them. */
+static bool gate_yield(const struct ring *ring, const struct ring_gate *gate)
+{
+    uint64_t before = clock_ns();
+    for (unsigned turn = 0, vain = 0; turn < MOST_YIELDS && vain < MOST_VAIN_YIELDS; turn++) {
+        (void)sched_yield();
+        if (ring_ready(ring, gate))
+            return true;
+        uint64_t after = clock_ns();
+        vain = after - before < YIELD_NS ? vain + 1 : 0;
+        before = after;
+    }
+    return false;
+}
+
+/* One round of waiting: spin, yield, nap, and park if the nap brought nothing. */
+static void gate_wait(const struct ring *ring, struct ring_gate *gate, const struct ring_wait *wait)
+{
+    if (wait->spin && (gate_spin(ring, gate, wait->spin) || gate_yield(ring, gate)))
+        return;
     unsigned most = ring_capacity(ring) / 2;
     unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
     if (need > 1) {
         atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
         uint64_t end = clock_ns() + wait->nap_ns;
         bool gives_up = wait->deadline_ns && wait->deadline_ns <= end;
-        struct timespec deadline = timespec_of(gives_up ? wait->deadline_ns : end);
-        gate_sleep(ring, &gate->nap, for_room, &deadline);
-        if (gives_up || ring_ready(ring, for_room))
+        gate_sleep(ring, gate, NAP, gives_up ? wait->deadline_ns : end);
+        if (gives_up || ring_ready(ring, gate))
             return;
     }
-    struct timespec deadline = timespec_of(wait->deadline_ns);
-    gate_sleep(ring, &gate->park, for_room, wait->deadline_ns ? &deadline : NULL);
+    gate_sleep(ring, gate, PARK, wait->deadline_ns);
 }
 
 static bool is_over(const struct ring_wait *wait)
@@ -151,13 +241,28 @@ static bool is_over(const struct ring_wait *wait)
 
 static void gate_wake_all(struct ring_gate *gate)
 {
-    while (bell_claim(&gate->park))
-        bell_wake(&gate->park);
-    while (bell_claim(&gate->nap))
-        bell_wake(&gate->nap);
+    while (bell_claim(gate, PARK))
+        bell_wake(gate, PARK);
+    while (bell_claim(gate, NAP))
+        bell_wake(gate, NAP);
 }
 
 /* ------------------------------------------------------------------ ring */
+
+static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
+{
+    if (!(flags & RING_FENCED) && !membarrier_register())
+        flags |= RING_FENCED;
+    *ring = (struct ring){.mask = capacity - 1, .flags = flags};
+    atomic_init(&ring->tail, capacity);
+    atomic_init(&ring->head, capacity);
+    atomic_init(&ring->limit, 2 * capacity);
+    if (!(flags & RING_FENCED))
+        return;
+    atomic_init(&ring->items.sleepers, ALWAYS_LOOK);
+    if (!(flags & RING_NEVER_FULL))
+        atomic_init(&ring->room.sleepers, ALWAYS_LOOK);
+}
 
 struct ring *ring_create(unsigned capacity, unsigned flags)
 {
@@ -169,17 +274,17 @@ struct ring *ring_create(unsigned capacity, unsigned flags)
     struct ring *ring = aligned_alloc(RING_CACHE_LINE, sizeof *ring);
     if (!ring)
         return NULL;
+    ring_init(ring, (uint64_t)1 << shift, flags);
     size_t bytes = sizeof(uint64_t) << shift;
     if (bytes < RING_CACHE_LINE)
         bytes = RING_CACHE_LINE; /* aligned_alloc wants a multiple of the alignment */
-    *ring = (struct ring){.mask = (1u << shift) - 1, .shift = shift, .flags = flags};
     ring->cells = aligned_alloc(RING_CACHE_LINE, bytes);
     if (!ring->cells) {
         free(ring);
         return NULL;
     }
     for (uint64_t i = 0; i <= ring->mask; i++)
-        atomic_init(&ring->cells[i], 0); /* turn 0: empty, waiting for lap 0 */
+        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
     return ring;
 }
 
@@ -191,71 +296,109 @@ void ring_free(struct ring *ring)
     free(ring);
 }
 
-/* Moves a lagging index from `seen` to the next position; somebody else may have done it. */
-static inline void help_along(_Atomic uint64_t *index, uint64_t seen)
+/* Whether position `tail` is beyond what consumers have left; looks at their word only when need be. */
+static inline bool is_full(struct ring *ring, uint64_t tail)
 {
-    /* relaxed: head and tail are hints, the cells carry the order. */
-    atomic_compare_exchange_strong_explicit(index, &seen, seen + 1, memory_order_relaxed,
-                                            memory_order_relaxed);
+    /* acquire: another producer may have stored it; pairs with the release below. */
+    uint64_t limit = atomic_load_explicit(&ring->limit, memory_order_acquire);
+    if (__builtin_expect((int64_t)(limit - tail) > 0, 1))
+        return false;
+    /* acquire: pairs with the release of a pop. Consumers have read the cell before we write to it. */
+    limit = atomic_load_explicit(&ring->head, memory_order_acquire) + ring->mask + 1;
+    /* release: pairs with the acquire above. An older value may replace a newer one; it is only stricter. */
+    atomic_store_explicit(&ring->limit, limit, memory_order_release);
+    return (int64_t)(limit - tail) <= 0;
 }
 
-/*
- * One attempt, shared by push and pop. `index` is tail or head, `phase` 0 for a push and 1 for a pop: the
- * operation at position p finds its cell at turn 2·lap + phase and leaves it at the next turn.
- */
-static inline bool ring_step(struct ring *ring, _Atomic uint64_t *index, unsigned phase, bool alone,
-                             uint32_t *item)
+static inline bool push_alone(struct ring *ring, uint32_t item)
 {
+    /* relaxed: our own word; others take it for a hint. */
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (is_full(ring, tail))
+        return false;
+    /* release: publishes the slot's contents with the item; pairs with the acquire of a pop. */
+    atomic_store_explicit(&ring->cells[tail & ring->mask], tail << RING_ITEM_BITS | item,
+                          memory_order_release);
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
+    return true;
+}
+
+static bool push_among_many(struct ring *ring, uint32_t item)
+{
+    /* relaxed: a hint. It may lag, but every position before it has been pushed: that is all we need. */
+    uint64_t hint = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    uint64_t tail = hint;
     for (;;) {
-        uint64_t position = atomic_load_explicit(index, memory_order_relaxed);
-        _Atomic uint64_t *cell = &ring->cells[position & ring->mask];
-        uint64_t turn = 2 * (position >> ring->shift) + phase;
-        /* acquire: pairs with the release of the step before, which handed us this cell and, for a pop,
-         * everything its producer wrote into the slot; for a push, everything its consumer read from it. */
-        uint64_t seen = atomic_load_explicit(cell, memory_order_acquire);
-        if (turn_of(seen) == turn) {
-            uint64_t next = cell_of(turn + 1, phase ? 0 : *item);
-            if (alone) {
-                /* release: publishes the slot's contents with the item. Nobody else steps on this side. */
-                atomic_store_explicit(cell, next, memory_order_release);
-                atomic_store_explicit(index, position + 1, memory_order_relaxed);
-            } else {
-                if (!atomic_compare_exchange_strong_explicit(cell, &seen, next, memory_order_acq_rel,
-                                                             memory_order_relaxed))
-                    continue; /* another thread took this position */
-                help_along(index, position);
-            }
-            if (phase)
-                *item = (uint32_t)(seen & ITEM_MASK);
-            return true;
+        if (is_full(ring, tail)) {
+            if (tail != hint) /* so that who waits for room is not misled for ever */
+                atomic_store_explicit(&ring->tail, tail, memory_order_relaxed);
+            return false;
         }
-        /* Behind: the other side has not come round to this cell yet, so the ring is full (or empty) —
-         * if `position` is still current; otherwise we looked at an old place. */
-        if (turn_of(seen) < turn) {
-            if (atomic_load_explicit(index, memory_order_relaxed) == position)
-                return false;
+        _Atomic uint64_t *cell = &ring->cells[tail & ring->mask];
+        uint64_t seen = atomic_load_explicit(cell, memory_order_relaxed);
+        int64_t ahead = cell_ahead(seen, tail);
+        if (ahead >= 0)
+            tail += (uint64_t)ahead + 1; /* pushed already, and so was every position up to that one */
+        /* release: as in push_alone. It fails if `seen` is no longer what the cell holds. */
+        else if (atomic_compare_exchange_strong_explicit(cell, &seen, tail << RING_ITEM_BITS | item,
+                                                         memory_order_release, memory_order_relaxed))
+            break;
+    }
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
+    return true;
+}
+
+static inline bool pop_alone(struct ring *ring, uint32_t *item)
+{
+    /* relaxed: our own word. */
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    /* acquire: pairs with the release of the push, so that we see what is in the slot. */
+    uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
+    if (cell_ahead(cell, head) != 0)
+        return false;
+    /* release: the cell was read before; pairs with the acquire in is_full. */
+    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+    *item = (uint32_t)(cell & ITEM_MASK);
+    return true;
+}
+
+static bool pop_among_many(struct ring *ring, uint32_t *item)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    for (;;) {
+        /* acquire: as in pop_alone. The item is only ours if head is still there afterwards; the cell cannot
+         * have changed in between, because producers do not pass head. */
+        uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
+        int64_t ahead = cell_ahead(cell, head);
+        if (ahead < 0)
+            return false; /* not pushed yet; so head cannot have moved on either */
+        if (ahead > 0) {
+            head = atomic_load_explicit(&ring->head, memory_order_relaxed);
             continue;
         }
-        /* Ahead: this position was taken, but its taker has not moved the index on yet. */
-        help_along(index, position);
+        /* release: as in pop_alone. When it fails, `head` is where head is now. */
+        if (atomic_compare_exchange_strong_explicit(&ring->head, &head, head + 1, memory_order_release,
+                                                    memory_order_relaxed)) {
+            *item = (uint32_t)(cell & ITEM_MASK);
+            return true;
+        }
     }
 }
 
 bool ring_try_push(struct ring *ring, uint32_t item)
 {
-    if (!ring_step(ring, &ring->tail, 0, ring->flags & RING_ONE_PRODUCER, &item))
-        return false;
-    ring_signal(ring, &ring->items, false);
-    return true;
+    bool done = ring->flags & RING_ONE_PRODUCER ? push_alone(ring, item) : push_among_many(ring, item);
+    if (done)
+        ring_signal(ring, &ring->items);
+    return done;
 }
 
 bool ring_try_pop(struct ring *ring, uint32_t *item)
 {
-    if (!ring_step(ring, &ring->head, 1, ring->flags & RING_ONE_CONSUMER, item))
-        return false;
-    if (!(ring->flags & RING_NEVER_FULL))
-        ring_signal(ring, &ring->room, true);
-    return true;
+    bool done = ring->flags & RING_ONE_CONSUMER ? pop_alone(ring, item) : pop_among_many(ring, item);
+    if (done)
+        ring_signal(ring, &ring->room);
+    return done;
 }
 
 int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
@@ -267,7 +410,7 @@ int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
             return 0;
         if (is_over(wait))
             return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->room, true, wait);
+        gate_wait(ring, &ring->room, wait);
     }
 }
 
@@ -282,14 +425,14 @@ int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
             return AISPIPE_CLOSED;
         if (is_over(wait))
             return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->items, false, wait);
+        gate_wait(ring, &ring->items, wait);
     }
 }
 
 void ring_close(struct ring *ring)
 {
     /* release: pairs with the acquire in ring_is_closed, so that whoever sees the end sees all pushes of the
-     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in ring_signal. */
+     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in gate_signal. */
     atomic_store_explicit(&ring->closed, true, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     gate_wake_all(&ring->items);
