@@ -183,118 +183,7 @@ static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bel
     bell_sleep(gate, bell, deadline_ns ? &deadline : NULL);
 }
 
-/* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
- * gathered meanwhile is had for one transfer of the line. */
-static bool gate_spin(const struct ring *ring, const struct ring_gate *gate, unsigned turns)
-{
-    for (unsigned turn = 0, pause = 1; turn < turns; turn += pause, pause *= 2) {
-        if (ring_ready(ring, gate))
-            return true;
-        for (unsigned i = 0; i < pause; i++)
-            caa_cpu_relax();
-    }
-    return false;
-}
-
-/* A yield that returns sooner has found nobody else who wants this core. */
-#define YIELD_NS 1500u
-#define MOST_YIELDS 64
-#define MOST_VAIN_YIELDS 2
-
-/* Lets others have the core, as long as there are others: the one that is waited for may be among them. */
-static bool gate_yield(const struct ring *ring, const struct ring_gate *gate)
-{
-    uint64_t before = clock_ns();
-    for (unsigned turn = 0, vain = 0; turn < MOST_YIELDS && vain < MOST_VAIN_YIELDS; turn++) {
-        (void)sched_yield();
-        if (ring_ready(ring, gate))
-            return true;
-        uint64_t after = clock_ns();
-        vain = after - before < YIELD_NS ? vain + 1 : 0;
-        before = after;
-    }
-    return false;
-}
-
-/* One round of waiting: spin, yield, nap, and park if the nap brought nothing. */
-static void gate_wait(const struct ring *ring, struct ring_gate *gate, const struct ring_wait *wait)
-{
-    if (wait->spin && (gate_spin(ring, gate, wait->spin) || gate_yield(ring, gate)))
-        return;
-    unsigned most = ring_capacity(ring) / 2;
-    unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
-    if (need > 1) {
-        atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
-        uint64_t end = clock_ns() + wait->nap_ns;
-        bool gives_up = wait->deadline_ns && wait->deadline_ns <= end;
-        gate_sleep(ring, gate, NAP, gives_up ? wait->deadline_ns : end);
-        if (gives_up || ring_ready(ring, gate))
-            return;
-    }
-    gate_sleep(ring, gate, PARK, wait->deadline_ns);
-}
-
-static bool is_over(const struct ring_wait *wait)
-{
-    return wait->deadline_ns && clock_ns() >= wait->deadline_ns;
-}
-
-static void gate_wake_all(struct ring_gate *gate)
-{
-    while (bell_claim(gate, PARK))
-        bell_wake(gate, PARK);
-    while (bell_claim(gate, NAP))
-        bell_wake(gate, NAP);
-}
-
-/* ------------------------------------------------------------------ ring */
-
-static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
-{
-    if (!(flags & RING_FENCED) && !membarrier_register())
-        flags |= RING_FENCED;
-    *ring = (struct ring){.mask = capacity - 1, .flags = flags};
-    atomic_init(&ring->tail, capacity);
-    atomic_init(&ring->head, capacity);
-    atomic_init(&ring->limit, 2 * capacity);
-    if (!(flags & RING_FENCED))
-        return;
-    atomic_init(&ring->items.sleepers, ALWAYS_LOOK);
-    if (!(flags & RING_NEVER_FULL))
-        atomic_init(&ring->room.sleepers, ALWAYS_LOOK);
-}
-
-struct ring *ring_create(unsigned capacity, unsigned flags)
-{
-    if (capacity > RING_MAX_ITEMS)
-        return NULL;
-    unsigned shift = 0;
-    while (1u << shift < capacity)
-        shift++;
-    struct ring *ring = aligned_alloc(RING_CACHE_LINE, sizeof *ring);
-    if (!ring)
-        return NULL;
-    ring_init(ring, (uint64_t)1 << shift, flags);
-    size_t bytes = sizeof(uint64_t) << shift;
-    if (bytes < RING_CACHE_LINE)
-        bytes = RING_CACHE_LINE; /* aligned_alloc wants a multiple of the alignment */
-    ring->cells = aligned_alloc(RING_CACHE_LINE, bytes);
-    if (!ring->cells) {
-        free(ring);
-        return NULL;
-    }
-    for (uint64_t i = 0; i <= ring->mask; i++)
-        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
-    return ring;
-}
-
-void ring_free(struct ring *ring)
-{
-    if (!ring)
-        return;
-    free(ring->cells);
-    free(ring);
-}
+/* ------------------------------------------------------------------ push and pop */
 
 /* Whether position `tail` is beyond what consumers have left; looks at their word only when need be. */
 static inline bool is_full(struct ring *ring, uint64_t tail)
@@ -385,7 +274,7 @@ static bool pop_among_many(struct ring *ring, uint32_t *item)
     }
 }
 
-bool ring_try_push(struct ring *ring, uint32_t item)
+static inline bool try_push(struct ring *ring, uint32_t item)
 {
     bool done = ring->flags & RING_ONE_PRODUCER ? push_alone(ring, item) : push_among_many(ring, item);
     if (done)
@@ -393,7 +282,7 @@ bool ring_try_push(struct ring *ring, uint32_t item)
     return done;
 }
 
-bool ring_try_pop(struct ring *ring, uint32_t *item)
+static inline bool try_pop(struct ring *ring, uint32_t *item)
 {
     bool done = ring->flags & RING_ONE_CONSUMER ? pop_alone(ring, item) : pop_among_many(ring, item);
     if (done)
@@ -401,32 +290,211 @@ bool ring_try_pop(struct ring *ring, uint32_t *item)
     return done;
 }
 
-int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
+bool ring_try_push(struct ring *ring, uint32_t item)
 {
-    for (;;) {
-        if (ring_is_closed(ring))
-            return AISPIPE_CLOSED;
-        if (ring_try_push(ring, item))
-            return 0;
-        if (is_over(wait))
-            return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->room, wait);
-    }
+    return try_push(ring, item);
 }
 
-int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
+bool ring_try_pop(struct ring *ring, uint32_t *item)
+{
+    return try_pop(ring, item);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+/* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
+ * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
+enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 64 };
+/* A yield that returns sooner has found nobody else who wants this core. */
+enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2 };
+
+static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned least, unsigned most)
+{
+    unsigned next = helped ? 2 * now : now / 2;
+    next = next > most ? most : next < least ? least : next;
+    if (next != now)
+        atomic_store_explicit(figure, next, memory_order_relaxed);
+}
+
+/* `push` is a constant wherever this is called. */
+static inline __attribute__((always_inline)) bool attempt(struct ring *ring, bool push, uint32_t *item)
+{
+    if (!push)
+        return try_pop(ring, item);
+    return !ring_is_closed(ring) && try_push(ring, *item);
+}
+
+/* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
+ * gathered meanwhile is had for one transfer of the line. */
+static inline __attribute__((always_inline)) bool gate_spin(struct ring *ring, struct ring_gate *gate,
+                                                            bool push, uint32_t *item, unsigned most)
+{
+    unsigned patience = atomic_load_explicit(&gate->spin, memory_order_relaxed);
+    unsigned turns = patience < most ? patience : most;
+    for (unsigned turn = 0, pause = 1; turn < turns; turn += pause, pause *= 2) {
+        for (unsigned i = 0; i < pause; i++)
+            caa_cpu_relax();
+        if (attempt(ring, push, item)) {
+            adapt(&gate->spin, turns, true, LEAST_SPIN, most);
+            return true;
+        }
+    }
+    adapt(&gate->spin, turns, false, LEAST_SPIN, most);
+    return false;
+}
+
+/* Lets others have the core, as long as there are others: the one that is waited for may be among them. */
+static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, struct ring_gate *gate,
+                                                             bool push, uint32_t *item, unsigned most_spin)
+{
+    unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
+    uint64_t before = clock_ns();
+    for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS; turn++) {
+        (void)sched_yield();
+        uint64_t after = clock_ns();
+        bool quick = after - before < YIELD_NS;
+        before = after;
+        if (!attempt(ring, push, item)) {
+            vain = quick ? vain + 1 : 0;
+            continue;
+        }
+        if (quick) /* the other side runs on a core of its own: spinning a little longer would have done */
+            adapt(&gate->spin, most_spin, true, LEAST_SPIN, most_spin);
+        else
+            adapt(&gate->yields, turns, true, LEAST_YIELDS, MOST_YIELDS);
+        return true;
+    }
+    adapt(&gate->yields, turns, false, LEAST_YIELDS, MOST_YIELDS);
+    return false;
+}
+
+/* Nap, and park if the nap brought nothing. */
+static void gate_rest(const struct ring *ring, struct ring_gate *gate, const struct ring_wait *wait)
+{
+    unsigned most = ring_capacity(ring) / 2;
+    unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
+    if (need > 1) {
+        atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
+        uint64_t end = clock_ns() + wait->nap_ns;
+        bool gives_up = wait->deadline_ns && wait->deadline_ns <= end;
+        gate_sleep(ring, gate, NAP, gives_up ? wait->deadline_ns : end);
+        if (gives_up || ring_ready(ring, gate))
+            return;
+    }
+    gate_sleep(ring, gate, PARK, wait->deadline_ns);
+}
+
+static bool is_over(const struct ring_wait *wait)
+{
+    return wait->deadline_ns && clock_ns() >= wait->deadline_ns;
+}
+
+/* After a first attempt that has failed: waits and tries until it succeeds or there is a reason not to. */
+static inline __attribute__((always_inline)) int keep_trying(struct ring *ring, struct ring_gate *gate,
+                                                             bool push, uint32_t *item,
+                                                             const struct ring_wait *wait)
 {
     for (;;) {
+        if (wait->spin &&
+            (gate_spin(ring, gate, push, item, wait->spin) || gate_yield(ring, gate, push, item, wait->spin)))
+            return 0;
         /* Read before the attempt: items pushed before the close must still be found. */
         bool closed = ring_is_closed(ring);
-        if (ring_try_pop(ring, item))
+        if (attempt(ring, push, item))
             return 0;
         if (closed)
             return AISPIPE_CLOSED;
         if (is_over(wait))
             return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->items, wait);
+        gate_rest(ring, gate, wait);
     }
+}
+
+__attribute__((noinline)) static int keep_pushing(struct ring *ring, uint32_t item,
+                                                  const struct ring_wait *wait)
+{
+    return keep_trying(ring, &ring->room, true, &item, wait);
+}
+
+__attribute__((noinline)) static int keep_popping(struct ring *ring, uint32_t *item,
+                                                  const struct ring_wait *wait)
+{
+    return keep_trying(ring, &ring->items, false, item, wait);
+}
+
+int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
+{
+    if (!ring_is_closed(ring) && try_push(ring, item))
+        return 0;
+    return keep_pushing(ring, item, wait);
+}
+
+int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
+{
+    if (try_pop(ring, item))
+        return 0;
+    return keep_popping(ring, item, wait);
+}
+
+/* ------------------------------------------------------------------ create, close, look */
+
+static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
+{
+    if (!(flags & RING_FENCED) && !membarrier_register())
+        flags |= RING_FENCED;
+    *ring = (struct ring){.mask = capacity - 1, .flags = flags};
+    atomic_init(&ring->tail, capacity);
+    atomic_init(&ring->head, capacity);
+    atomic_init(&ring->limit, 2 * capacity);
+    atomic_init(&ring->items.spin, UINT32_MAX);
+    atomic_init(&ring->room.spin, UINT32_MAX);
+    atomic_init(&ring->items.yields, FIRST_YIELDS);
+    atomic_init(&ring->room.yields, FIRST_YIELDS);
+    if (!(flags & RING_FENCED))
+        return;
+    atomic_init(&ring->items.sleepers, ALWAYS_LOOK);
+    if (!(flags & RING_NEVER_FULL))
+        atomic_init(&ring->room.sleepers, ALWAYS_LOOK);
+}
+
+struct ring *ring_create(unsigned capacity, unsigned flags)
+{
+    if (capacity > RING_MAX_ITEMS)
+        return NULL;
+    unsigned shift = 0;
+    while (1u << shift < capacity)
+        shift++;
+    struct ring *ring = aligned_alloc(RING_CACHE_LINE, sizeof *ring);
+    if (!ring)
+        return NULL;
+    ring_init(ring, (uint64_t)1 << shift, flags);
+    size_t bytes = sizeof(uint64_t) << shift;
+    if (bytes < RING_CACHE_LINE)
+        bytes = RING_CACHE_LINE; /* aligned_alloc wants a multiple of the alignment */
+    ring->cells = aligned_alloc(RING_CACHE_LINE, bytes);
+    if (!ring->cells) {
+        free(ring);
+        return NULL;
+    }
+    for (uint64_t i = 0; i <= ring->mask; i++)
+        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
+    return ring;
+}
+
+void ring_free(struct ring *ring)
+{
+    if (!ring)
+        return;
+    free(ring->cells);
+    free(ring);
+}
+
+static void gate_wake_all(struct ring_gate *gate)
+{
+    while (bell_claim(gate, PARK))
+        bell_wake(gate, PARK);
+    while (bell_claim(gate, NAP))
+        bell_wake(gate, NAP);
 }
 
 void ring_close(struct ring *ring)

@@ -69,6 +69,10 @@ struct ring_gate {
     _Atomic uint64_t sleepers;  /**< how many nap, how many are parked; see ring.c */
     _Atomic int32_t permits[2]; /**< of the nappers, of the parked */
     _Atomic uint32_t nap_need;  /**< what the nappers asked for last */
+    /* Guesses of those who wait: how long it pays to spin, how often to yield. On a line of their own,
+     * because they change while others look whether somebody sleeps. */
+    _Alignas(RING_CACHE_LINE) _Atomic uint32_t spin;
+    _Atomic uint32_t yields;
 };
 
 struct ring {
