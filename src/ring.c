@@ -14,8 +14,6 @@
 #include <urcu/arch.h>
 #include <urcu/futex.h>
 
-#define ITEM_MASK ((uint64_t)RING_MAX_ITEMS - 1)
-
 #if defined(__SANITIZE_THREAD__)
 #define RING_UNDER_TSAN 1
 #elif defined(__has_feature)
@@ -67,7 +65,7 @@ static void bell_wake(struct ring_gate *gate, enum bell bell)
 static bool bell_claim(struct ring_gate *gate, enum bell bell)
 {
     /* relaxed: the count only decides who wakes whom; ordering comes from permits and from the fences in
-     * ring_signal and gate_sleep. */
+     * ring_wake and gate_sleep. */
     uint64_t sleepers = atomic_load_explicit(&gate->sleepers, memory_order_relaxed);
     while (sleepers_of(sleepers, bell))
         if (atomic_compare_exchange_weak_explicit(&gate->sleepers, &sleepers, sleepers - ONE_SLEEPER(bell),
@@ -105,8 +103,9 @@ static void bell_sleep(struct ring_gate *gate, enum bell bell, const struct time
 /* ------------------------------------------------------------------ gates */
 
 /* Somebody sleeps, or may: wake whom the change that has just been made satisfies. */
-__attribute__((noinline, cold)) static void gate_signal(const struct ring *ring, struct ring_gate *gate)
+void ring_wake(struct ring *ring, bool for_room)
 {
+    struct ring_gate *gate = for_room ? &ring->room : &ring->items;
     if (ring->flags & RING_FENCED)
         /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees what
          * we have just changed when it looks again after registering; both missing each other is excluded.
@@ -121,25 +120,10 @@ __attribute__((noinline, cold)) static void gate_signal(const struct ring *ring,
     if (!sleepers_of(sleepers, NAP))
         return;
     unsigned level = ring_level(ring);
-    if (gate == &ring->room)
+    if (for_room)
         level = ring_capacity(ring) - level;
     if (level >= atomic_load_explicit(&gate->nap_need, memory_order_relaxed) && bell_claim(gate, NAP))
         bell_wake(gate, NAP);
-}
-
-static inline void ring_signal(const struct ring *ring, struct ring_gate *gate)
-{
-    /* The compiler must not look before the change is made; the processor may, unless it is told not to by
-     * membarrier in gate_sleep. So this pairs with that. */
-    atomic_signal_fence(memory_order_seq_cst);
-    if (__builtin_expect(atomic_load_explicit(&gate->sleepers, memory_order_relaxed) != 0, 0))
-        gate_signal(ring, gate);
-}
-
-/* How far the position in a cell is ahead of `position`: 0 if it is the same. */
-static inline int64_t cell_ahead(uint64_t cell, uint64_t position)
-{
-    return (int64_t)(cell - (position << RING_ITEM_BITS)) >> RING_ITEM_BITS;
 }
 
 static bool ring_ready(const struct ring *ring, const struct ring_gate *gate)
@@ -153,7 +137,7 @@ static bool ring_ready(const struct ring *ring, const struct ring_gate *gate)
         return (int64_t)(atomic_load_explicit(&ring->tail, memory_order_relaxed) - head) <=
                (int64_t)ring->mask;
     uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_relaxed);
-    return cell_ahead(cell, head) >= 0; /* ahead: others have popped meanwhile */
+    return ring_cell_ahead(cell, head) >= 0; /* ahead: others have popped meanwhile */
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -169,7 +153,7 @@ static struct timespec timespec_of(uint64_t ns)
 static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bell bell, uint64_t deadline_ns)
 {
     atomic_fetch_add_explicit(&gate->sleepers, ONE_SLEEPER(bell), memory_order_relaxed);
-    /* seq_cst fence: pairs with the ones in gate_signal and ring_close; membarrier: with the order of
+    /* seq_cst fence: pairs with the ones in ring_wake and ring_close; membarrier: with the order of
      * ring_signal's program, and with the fence in ring_close. */
     if (ring->flags & RING_FENCED)
         atomic_thread_fence(memory_order_seq_cst);
@@ -183,130 +167,14 @@ static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bel
     bell_sleep(gate, bell, deadline_ns ? &deadline : NULL);
 }
 
-/* ------------------------------------------------------------------ push and pop */
-
-/* Whether position `tail` is beyond what consumers have left; looks at their word only when need be. */
-static inline bool is_full(struct ring *ring, uint64_t tail)
-{
-    /* acquire: another producer may have stored it; pairs with the release below. */
-    uint64_t limit = atomic_load_explicit(&ring->limit, memory_order_acquire);
-    if (__builtin_expect((int64_t)(limit - tail) > 0, 1))
-        return false;
-    /* acquire: pairs with the release of a pop. Consumers have read the cell before we write to it. */
-    limit = atomic_load_explicit(&ring->head, memory_order_acquire) + ring->mask + 1;
-    /* release: pairs with the acquire above. An older value may replace a newer one; it is only stricter. */
-    atomic_store_explicit(&ring->limit, limit, memory_order_release);
-    return (int64_t)(limit - tail) <= 0;
-}
-
-static inline bool push_alone(struct ring *ring, uint32_t item)
-{
-    /* relaxed: our own word; others take it for a hint. */
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    if (is_full(ring, tail))
-        return false;
-    /* release: publishes the slot's contents with the item; pairs with the acquire of a pop. */
-    atomic_store_explicit(&ring->cells[tail & ring->mask], tail << RING_ITEM_BITS | item,
-                          memory_order_release);
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
-    return true;
-}
-
-static bool push_among_many(struct ring *ring, uint32_t item)
-{
-    /* relaxed: a hint. It may lag, but every position before it has been pushed: that is all we need. */
-    uint64_t hint = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    uint64_t tail = hint;
-    for (;;) {
-        if (is_full(ring, tail)) {
-            if (tail != hint) /* so that who waits for room is not misled for ever */
-                atomic_store_explicit(&ring->tail, tail, memory_order_relaxed);
-            return false;
-        }
-        _Atomic uint64_t *cell = &ring->cells[tail & ring->mask];
-        uint64_t seen = atomic_load_explicit(cell, memory_order_relaxed);
-        int64_t ahead = cell_ahead(seen, tail);
-        if (ahead >= 0)
-            tail += (uint64_t)ahead + 1; /* pushed already, and so was every position up to that one */
-        /* release: as in push_alone. It fails if `seen` is no longer what the cell holds. */
-        else if (atomic_compare_exchange_strong_explicit(cell, &seen, tail << RING_ITEM_BITS | item,
-                                                         memory_order_release, memory_order_relaxed))
-            break;
-    }
-    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
-    return true;
-}
-
-static inline bool pop_alone(struct ring *ring, uint32_t *item)
-{
-    /* relaxed: our own word. */
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    /* acquire: pairs with the release of the push, so that we see what is in the slot. */
-    uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
-    if (cell_ahead(cell, head) != 0)
-        return false;
-    /* release: the cell was read before; pairs with the acquire in is_full. */
-    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
-    *item = (uint32_t)(cell & ITEM_MASK);
-    return true;
-}
-
-static bool pop_among_many(struct ring *ring, uint32_t *item)
-{
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    for (;;) {
-        /* acquire: as in pop_alone. The item is only ours if head is still there afterwards; the cell cannot
-         * have changed in between, because producers do not pass head. */
-        uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
-        int64_t ahead = cell_ahead(cell, head);
-        if (ahead < 0)
-            return false; /* not pushed yet; so head cannot have moved on either */
-        if (ahead > 0) {
-            head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-            continue;
-        }
-        /* release: as in pop_alone. When it fails, `head` is where head is now. */
-        if (atomic_compare_exchange_strong_explicit(&ring->head, &head, head + 1, memory_order_release,
-                                                    memory_order_relaxed)) {
-            *item = (uint32_t)(cell & ITEM_MASK);
-            return true;
-        }
-    }
-}
-
-static inline bool try_push(struct ring *ring, uint32_t item)
-{
-    bool done = ring->flags & RING_ONE_PRODUCER ? push_alone(ring, item) : push_among_many(ring, item);
-    if (done)
-        ring_signal(ring, &ring->items);
-    return done;
-}
-
-static inline bool try_pop(struct ring *ring, uint32_t *item)
-{
-    bool done = ring->flags & RING_ONE_CONSUMER ? pop_alone(ring, item) : pop_among_many(ring, item);
-    if (done)
-        ring_signal(ring, &ring->room);
-    return done;
-}
-
-bool ring_try_push(struct ring *ring, uint32_t item)
-{
-    return try_push(ring, item);
-}
-
-bool ring_try_pop(struct ring *ring, uint32_t *item)
-{
-    return try_pop(ring, item);
-}
-
 /* ------------------------------------------------------------------ waiting */
 
 /* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
  * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
-enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 64 };
-/* A yield that returns sooner has found nobody else who wants this core. */
-enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2 };
+enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
+/* A yield that returns sooner has found nobody else who wants this core. After so much time in all, a wake-up
+ * costs little beside what was waited for. */
+enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2, ALL_YIELDS_NS = 100000 };
 
 static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned least, unsigned most)
 {
@@ -320,8 +188,8 @@ static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned 
 static inline __attribute__((always_inline)) bool attempt(struct ring *ring, bool push, uint32_t *item)
 {
     if (!push)
-        return try_pop(ring, item);
-    return !ring_is_closed(ring) && try_push(ring, *item);
+        return ring_try_pop(ring, item);
+    return !ring_is_closed(ring) && ring_try_push(ring, *item);
 }
 
 /* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
@@ -349,7 +217,8 @@ static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, 
 {
     unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
     uint64_t before = clock_ns();
-    for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS; turn++) {
+    uint64_t end = before + ALL_YIELDS_NS;
+    for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS && before < end; turn++) {
         (void)sched_yield();
         uint64_t after = clock_ns();
         bool quick = after - before < YIELD_NS;
@@ -410,30 +279,14 @@ static inline __attribute__((always_inline)) int keep_trying(struct ring *ring, 
     }
 }
 
-__attribute__((noinline)) static int keep_pushing(struct ring *ring, uint32_t item,
-                                                  const struct ring_wait *wait)
+int ring_keep_pushing(struct ring *ring, uint32_t item, const struct ring_wait *wait)
 {
     return keep_trying(ring, &ring->room, true, &item, wait);
 }
 
-__attribute__((noinline)) static int keep_popping(struct ring *ring, uint32_t *item,
-                                                  const struct ring_wait *wait)
+int ring_keep_popping(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
 {
     return keep_trying(ring, &ring->items, false, item, wait);
-}
-
-int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
-{
-    if (!ring_is_closed(ring) && try_push(ring, item))
-        return 0;
-    return keep_pushing(ring, item, wait);
-}
-
-int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
-{
-    if (try_pop(ring, item))
-        return 0;
-    return keep_popping(ring, item, wait);
 }
 
 /* ------------------------------------------------------------------ create, close, look */
@@ -500,16 +353,11 @@ static void gate_wake_all(struct ring_gate *gate)
 void ring_close(struct ring *ring)
 {
     /* release: pairs with the acquire in ring_is_closed, so that whoever sees the end sees all pushes of the
-     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in gate_signal. */
+     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in ring_wake. */
     atomic_store_explicit(&ring->closed, true, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     gate_wake_all(&ring->items);
     gate_wake_all(&ring->room);
-}
-
-bool ring_is_closed(const struct ring *ring)
-{
-    return atomic_load_explicit(&ring->closed, memory_order_acquire);
 }
 
 unsigned ring_capacity(const struct ring *ring)

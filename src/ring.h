@@ -103,23 +103,178 @@ struct ring *ring_create(unsigned capacity, unsigned flags);
 void ring_free(struct ring *ring);
 
 /** Tries once. False: the ring is full. Does not look at `closed`. */
-bool ring_try_push(struct ring *ring, uint32_t item);
+static inline bool ring_try_push(struct ring *ring, uint32_t item);
 /** Tries once. False: the ring is empty. */
-bool ring_try_pop(struct ring *ring, uint32_t *item);
+static inline bool ring_try_pop(struct ring *ring, uint32_t *item);
 
 /** Waits for room. 0, or AISPIPE_CLOSED (the item was not taken) when the ring is closed, or AISPIPE_TIMEOUT.
  */
-int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait);
+static inline int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait);
 /** Waits for an item. 0, or AISPIPE_CLOSED when the ring is closed and empty, or AISPIPE_TIMEOUT. */
-int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait);
+static inline int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait);
 
 /** Ends the ring: pushes fail from now on, pops drain what is there, all sleepers wake. Any thread, any
  * number of times. */
 void ring_close(struct ring *ring);
-bool ring_is_closed(const struct ring *ring);
+static inline bool ring_is_closed(const struct ring *ring);
 
 unsigned ring_capacity(const struct ring *ring);
 /** Items in the ring; exact when nobody else uses it, a good guess otherwise. Never above the capacity. */
 unsigned ring_level(const struct ring *ring);
+
+/* ------------------------------------------------------------------ push and pop
+ * Here, so that what happens without waiting is inlined; the rest is in ring.c.
+ */
+
+/* Somebody sleeps at the gate, or may: wakes whom the change that has just been made satisfies. */
+__attribute__((cold)) void ring_wake(struct ring *ring, bool for_room);
+/* What ring_push and ring_pop do after a first attempt that has failed. */
+int ring_keep_pushing(struct ring *ring, uint32_t item, const struct ring_wait *wait);
+int ring_keep_popping(struct ring *ring, uint32_t *item, const struct ring_wait *wait);
+
+static inline bool ring_is_closed(const struct ring *ring)
+{
+    /* acquire: pairs with the release in ring_close. */
+    return atomic_load_explicit(&ring->closed, memory_order_acquire);
+}
+
+/* The compiler must not look before the change is made; the processor may, unless it is told not to by
+ * membarrier in gate_sleep. So this pairs with that. */
+static inline void ring_signal(struct ring *ring, bool for_room)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    const struct ring_gate *gate = for_room ? &ring->room : &ring->items;
+    if (__builtin_expect(atomic_load_explicit(&gate->sleepers, memory_order_relaxed) != 0, 0))
+        ring_wake(ring, for_room);
+}
+
+/* How far the position in a cell is ahead of `position`: 0 if it is the same. */
+static inline int64_t ring_cell_ahead(uint64_t cell, uint64_t position)
+{
+    return (int64_t)(cell - (position << RING_ITEM_BITS)) >> RING_ITEM_BITS;
+}
+
+/* Whether position `tail` is beyond what consumers have left; looks at their word only when need be. */
+static inline bool ring_is_full(struct ring *ring, uint64_t tail)
+{
+    /* acquire: another producer may have stored it; pairs with the release below. */
+    uint64_t limit = atomic_load_explicit(&ring->limit, memory_order_acquire);
+    if (__builtin_expect(limit > tail, 1))
+        return false;
+    /* acquire: pairs with the release of a pop. Consumers have read the cell before we write to it. */
+    limit = atomic_load_explicit(&ring->head, memory_order_acquire) + ring->mask + 1;
+    /* release: pairs with the acquire above. An older value may replace a newer one; it is only stricter. */
+    atomic_store_explicit(&ring->limit, limit, memory_order_release);
+    return limit <= tail;
+}
+
+static inline bool ring_push_alone(struct ring *ring, uint32_t item)
+{
+    /* relaxed: our own word; others take it for a hint. */
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (ring_is_full(ring, tail))
+        return false;
+    /* release: publishes the slot's contents with the item; pairs with the acquire of a pop. */
+    atomic_store_explicit(&ring->cells[tail & ring->mask], tail << RING_ITEM_BITS | item,
+                          memory_order_release);
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
+    return true;
+}
+
+static inline bool ring_push_among_many(struct ring *ring, uint32_t item)
+{
+    /* relaxed: a hint. It may lag, but every position before it has been pushed: that is all we need. */
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    for (;;) {
+        if (ring_is_full(ring, tail)) {
+            /* So that who waits for room is not misled for ever by a tail that lags. */
+            if (atomic_load_explicit(&ring->tail, memory_order_relaxed) != tail)
+                atomic_store_explicit(&ring->tail, tail, memory_order_relaxed);
+            return false;
+        }
+        _Atomic uint64_t *cell = &ring->cells[tail & ring->mask];
+        uint64_t seen = atomic_load_explicit(cell, memory_order_relaxed);
+        int64_t ahead = ring_cell_ahead(seen, tail);
+        if (ahead >= 0)
+            tail += (uint64_t)ahead + 1; /* pushed already, and so was every position up to that one */
+        /* release: as in ring_push_alone. It fails if `seen` is no longer what the cell holds. */
+        else if (atomic_compare_exchange_strong_explicit(cell, &seen, tail << RING_ITEM_BITS | item,
+                                                         memory_order_release, memory_order_relaxed))
+            break;
+    }
+    atomic_store_explicit(&ring->tail, tail + 1, memory_order_relaxed);
+    return true;
+}
+
+static inline bool ring_pop_alone(struct ring *ring, uint32_t *item)
+{
+    /* relaxed: our own word. */
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    /* acquire: pairs with the release of the push, so that we see what is in the slot. */
+    uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
+    /* What is left without our position is the item; without another one, it is more than an item can be. */
+    uint64_t rest = cell - (head << RING_ITEM_BITS);
+    if (rest >= RING_MAX_ITEMS)
+        return false;
+    /* release: the cell was read before; pairs with the acquire in ring_is_full. */
+    atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+    *item = (uint32_t)rest;
+    return true;
+}
+
+static inline bool ring_pop_among_many(struct ring *ring, uint32_t *item)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    for (;;) {
+        /* acquire: as in ring_pop_alone. The item is only ours if head is still there afterwards; the cell
+         * cannot have changed in between, because producers do not pass head. */
+        uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
+        int64_t ahead = ring_cell_ahead(cell, head);
+        if (ahead < 0)
+            return false; /* not pushed yet; so head cannot have moved on either */
+        if (ahead > 0) {
+            head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+            continue;
+        }
+        /* release: as in ring_pop_alone. When it fails, `head` is where head is now. */
+        if (atomic_compare_exchange_strong_explicit(&ring->head, &head, head + 1, memory_order_release,
+                                                    memory_order_relaxed)) {
+            *item = (uint32_t)(cell & (RING_MAX_ITEMS - 1));
+            return true;
+        }
+    }
+}
+
+static inline bool ring_try_push(struct ring *ring, uint32_t item)
+{
+    bool done =
+        ring->flags & RING_ONE_PRODUCER ? ring_push_alone(ring, item) : ring_push_among_many(ring, item);
+    if (done)
+        ring_signal(ring, false);
+    return done;
+}
+
+static inline bool ring_try_pop(struct ring *ring, uint32_t *item)
+{
+    bool done =
+        ring->flags & RING_ONE_CONSUMER ? ring_pop_alone(ring, item) : ring_pop_among_many(ring, item);
+    if (done)
+        ring_signal(ring, true);
+    return done;
+}
+
+static inline int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
+{
+    if (!ring_is_closed(ring) && ring_try_push(ring, item))
+        return 0;
+    return ring_keep_pushing(ring, item, wait);
+}
+
+static inline int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
+{
+    if (ring_try_pop(ring, item))
+        return 0;
+    return ring_keep_popping(ring, item, wait);
+}
 
 #endif
