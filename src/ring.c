@@ -291,23 +291,31 @@ int ring_keep_popping(struct ring *ring, uint32_t *item, const struct ring_wait 
 
 /* ------------------------------------------------------------------ create, close, look */
 
+static void gate_init(struct ring_gate *gate, bool always_look)
+{
+    atomic_init(&gate->sleepers, always_look ? ALWAYS_LOOK : 0);
+    atomic_init(&gate->permits[NAP], 0);
+    atomic_init(&gate->permits[PARK], 0);
+    atomic_init(&gate->nap_need, 0);
+    atomic_init(&gate->spin, UINT32_MAX);
+    atomic_init(&gate->yields, FIRST_YIELDS);
+}
+
 static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
 {
     if (!(flags & RING_FENCED) && !membarrier_register())
         flags |= RING_FENCED;
-    *ring = (struct ring){.mask = capacity - 1, .flags = flags};
+    ring->mask = capacity - 1;
+    ring->flags = flags;
+    atomic_init(&ring->closed, false);
+    for (uint64_t i = 0; i < capacity; i++)
+        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
     atomic_init(&ring->tail, capacity);
     atomic_init(&ring->head, capacity);
     atomic_init(&ring->limit, 2 * capacity);
-    atomic_init(&ring->items.spin, UINT32_MAX);
-    atomic_init(&ring->room.spin, UINT32_MAX);
-    atomic_init(&ring->items.yields, FIRST_YIELDS);
-    atomic_init(&ring->room.yields, FIRST_YIELDS);
-    if (!(flags & RING_FENCED))
-        return;
-    atomic_init(&ring->items.sleepers, ALWAYS_LOOK);
-    if (!(flags & RING_NEVER_FULL))
-        atomic_init(&ring->room.sleepers, ALWAYS_LOOK);
+    bool fenced = flags & RING_FENCED;
+    gate_init(&ring->items, fenced);
+    gate_init(&ring->room, fenced && !(flags & RING_NEVER_FULL));
 }
 
 struct ring *ring_create(unsigned capacity, unsigned flags)
@@ -317,28 +325,17 @@ struct ring *ring_create(unsigned capacity, unsigned flags)
     unsigned shift = 0;
     while (1u << shift < capacity)
         shift++;
-    struct ring *ring = aligned_alloc(RING_CACHE_LINE, sizeof *ring);
+    size_t bytes = sizeof(struct ring) + (sizeof(uint64_t) << shift);
+    bytes = (bytes + RING_CACHE_LINE - 1) / RING_CACHE_LINE * RING_CACHE_LINE; /* what aligned_alloc wants */
+    struct ring *ring = aligned_alloc(RING_CACHE_LINE, bytes);
     if (!ring)
         return NULL;
     ring_init(ring, (uint64_t)1 << shift, flags);
-    size_t bytes = sizeof(uint64_t) << shift;
-    if (bytes < RING_CACHE_LINE)
-        bytes = RING_CACHE_LINE; /* aligned_alloc wants a multiple of the alignment */
-    ring->cells = aligned_alloc(RING_CACHE_LINE, bytes);
-    if (!ring->cells) {
-        free(ring);
-        return NULL;
-    }
-    for (uint64_t i = 0; i <= ring->mask; i++)
-        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
     return ring;
 }
 
 void ring_free(struct ring *ring)
 {
-    if (!ring)
-        return;
-    free(ring->cells);
     free(ring);
 }
 

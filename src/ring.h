@@ -77,9 +77,8 @@ struct ring_gate {
 
 struct ring {
     /* Read-mostly: shared by everybody without traffic. */
-    _Alignas(RING_CACHE_LINE) _Atomic uint64_t *cells;
-    uint64_t mask;
-    unsigned flags; /**< enum ring_flags */
+    _Alignas(RING_CACHE_LINE) uint64_t mask; /**< capacity - 1 */
+    unsigned flags;                          /**< enum ring_flags */
     _Atomic bool closed;
     /* Each word that one side writes has a cache line of its own. */
     _Alignas(RING_CACHE_LINE) _Atomic uint64_t tail;
@@ -87,6 +86,7 @@ struct ring {
     _Alignas(RING_CACHE_LINE) _Atomic uint64_t head;
     _Alignas(RING_CACHE_LINE) struct ring_gate items; /**< consumers wait here */
     _Alignas(RING_CACHE_LINE) struct ring_gate room;  /**< producers wait here */
+    _Alignas(RING_CACHE_LINE) _Atomic uint64_t cells[];
 };
 
 /** How patiently to wait; see the page above. Who does not spin does not yield either. */
@@ -214,7 +214,7 @@ static inline bool ring_pop_alone(struct ring *ring, uint32_t *item)
     uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_acquire);
     /* What is left without our position is the item; without another one, it is more than an item can be. */
     uint64_t rest = cell - (head << RING_ITEM_BITS);
-    if (rest >= RING_MAX_ITEMS)
+    if (__builtin_expect(rest >= RING_MAX_ITEMS, 0))
         return false;
     /* release: the cell was read before; pairs with the acquire in ring_is_full. */
     atomic_store_explicit(&ring->head, head + 1, memory_order_release);
@@ -247,8 +247,8 @@ static inline bool ring_pop_among_many(struct ring *ring, uint32_t *item)
 
 static inline bool ring_try_push(struct ring *ring, uint32_t item)
 {
-    bool done =
-        ring->flags & RING_ONE_PRODUCER ? ring_push_alone(ring, item) : ring_push_among_many(ring, item);
+    bool alone = __builtin_expect((ring->flags & RING_ONE_PRODUCER) != 0, 1);
+    bool done = alone ? ring_push_alone(ring, item) : ring_push_among_many(ring, item);
     if (done)
         ring_signal(ring, false);
     return done;
@@ -256,8 +256,8 @@ static inline bool ring_try_push(struct ring *ring, uint32_t item)
 
 static inline bool ring_try_pop(struct ring *ring, uint32_t *item)
 {
-    bool done =
-        ring->flags & RING_ONE_CONSUMER ? ring_pop_alone(ring, item) : ring_pop_among_many(ring, item);
+    bool alone = __builtin_expect((ring->flags & RING_ONE_CONSUMER) != 0, 1);
+    bool done = alone ? ring_pop_alone(ring, item) : ring_pop_among_many(ring, item);
     if (done)
         ring_signal(ring, true);
     return done;
