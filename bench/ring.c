@@ -42,7 +42,7 @@ static const struct queue_kind *const kinds[] = {
 #endif
     &queue_mutex, &queue_wfcqueue,
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* Where threads run. */
 enum place { PLACE_FREE, PLACE_SPREAD, PLACE_ONE, PLACES };

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 struct ck_queue {
-    ck_ring_t ring; /* pads its own words */
-    _Alignas(128) ck_ring_buffer_t *buffer;
+    ck_ring_t ring; /* pads the words that change; what follows is only read, as its last ones are */
+    ck_ring_buffer_t *buffer;
     unsigned spin;
     _Atomic bool closed;
 };

@@ -172,9 +172,12 @@ static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bel
 /* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
  * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
 enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
-/* A yield that returns sooner has found nobody else who wants this core. After so much time in all, a wake-up
- * costs little beside what was waited for. */
-enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2, ALL_YIELDS_NS = 100000 };
+/* A yield that returns sooner has found nobody else who wants this core. */
+enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2 };
+/* A yield that takes longer has let strangers run, or work that takes its time, such as the model's: a
+ * sleeper would have been woken sooner. Then we do without for some time. The same for all yields together:
+ * after so long a wake-up costs little beside what was waited for. */
+enum { LONG_YIELD_NS = 100000, YIELDLESS_WAITS = 64 };
 
 static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned least, unsigned most)
 {
@@ -215,13 +218,20 @@ static inline __attribute__((always_inline)) bool gate_spin(struct ring *ring, s
 static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, struct ring_gate *gate,
                                                              bool push, uint32_t *item, unsigned most_spin)
 {
+    unsigned yieldless = atomic_load_explicit(&gate->yieldless, memory_order_relaxed);
+    if (yieldless) {
+        atomic_store_explicit(&gate->yieldless, yieldless - 1, memory_order_relaxed);
+        return false;
+    }
     unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
     uint64_t before = clock_ns();
-    uint64_t end = before + ALL_YIELDS_NS;
+    uint64_t end = before + LONG_YIELD_NS;
     for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS && before < end; turn++) {
         (void)sched_yield();
         uint64_t after = clock_ns();
         bool quick = after - before < YIELD_NS;
+        if (after - before > LONG_YIELD_NS)
+            atomic_store_explicit(&gate->yieldless, YIELDLESS_WAITS, memory_order_relaxed);
         before = after;
         if (!attempt(ring, push, item)) {
             vain = quick ? vain + 1 : 0;
@@ -299,6 +309,7 @@ static void gate_init(struct ring_gate *gate, bool always_look)
     atomic_init(&gate->nap_need, 0);
     atomic_init(&gate->spin, UINT32_MAX);
     atomic_init(&gate->yields, FIRST_YIELDS);
+    atomic_init(&gate->yieldless, 0);
 }
 
 static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
