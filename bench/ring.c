@@ -291,7 +291,7 @@ static struct test_case cases[] = {
      .run = run_alone,
      .plan = {.producers = 1, .consumers = 1},
      .alone = true},
-    {.name = "alone, for many",
+    {.name = "for many, alone",
      .unit = "push + pop",
      .run = run_alone,
      .plan = {.producers = 2, .consumers = 2},
