@@ -66,6 +66,9 @@ static int create_rings(struct aispipe_pipeline *p, struct aispipe_error *error)
             flags |= RING_ONE_CONSUMER;
         if (p->layout.depth[k] >= p->layout.inflight)
             flags |= RING_NEVER_FULL;
+        /* Every hand-over of the one batch finds somebody asleep: those who sleep should not pay for it. */
+        if (p->layout.inflight == 1)
+            flags |= RING_FENCED;
         p->rings[k] = ring_create(p->layout.depth[k], flags);
         if (!p->rings[k])
             return aispipe_fail(error, AISPIPE_NO_MEMORY,

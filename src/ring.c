@@ -5,65 +5,96 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <urcu/arch.h>
 #include <urcu/futex.h>
 
-#define ITEM_MASK ((uint64_t)RING_MAX_ITEMS - 1)
+#if defined(__SANITIZE_THREAD__)
+#define RING_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RING_UNDER_TSAN 1
+#endif
+#endif
 
-static inline uint64_t cell_of(uint64_t turn, uint32_t item)
+/* ------------------------------------------------------------------ the fence that sleepers pay for */
+
+/* Once per process would do; the kernel takes a second time for a look at a flag. */
+static bool membarrier_register(void)
 {
-    return turn << RING_ITEM_BITS | item;
+#ifdef RING_UNDER_TSAN /* which knows nothing of it */
+    return false;
+#else
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+#endif
 }
 
-static inline uint64_t turn_of(uint64_t cell)
+/* A full fence in every running thread of the process. False: refused after all (a seccomp filter has come
+ * after the ring). */
+static bool membarrier_all(void)
 {
-    return cell >> RING_ITEM_BITS;
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 /* ------------------------------------------------------------------ bells */
 
-static void bell_wake(struct ring_bell *bell)
+/* The two bells of a gate, and what a sleeper of each counts in the word `sleepers`. */
+enum bell { NAP, PARK };
+#define ONE_SLEEPER(bell) ((bell) == PARK ? (uint64_t)1 << 32 : (uint64_t)1)
+/* With fences a waker must make its fence before it looks: this bit sends it there always. */
+#define ALWAYS_LOOK ((uint64_t)1 << 63)
+
+static inline uint32_t sleepers_of(uint64_t sleepers, enum bell bell)
+{
+    return bell == PARK ? (uint32_t)(sleepers >> 32) & INT32_MAX : (uint32_t)sleepers;
+}
+
+static void bell_wake(struct ring_gate *gate, enum bell bell)
 {
     /* release: pairs with the acquire in bell_take, so the woken side sees what the waker did. */
-    atomic_fetch_add_explicit(&bell->permits, 1, memory_order_release);
-    (void)futex_noasync((int32_t *)&bell->permits, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    atomic_fetch_add_explicit(&gate->permits[bell], 1, memory_order_release);
+    (void)futex_noasync((int32_t *)&gate->permits[bell], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* Takes one sleeper off the list. The one who succeeds owes that sleeper exactly one permit. */
-static bool bell_claim(struct ring_bell *bell)
+static bool bell_claim(struct ring_gate *gate, enum bell bell)
 {
     /* relaxed: the count only decides who wakes whom; ordering comes from permits and from the fences in
-     * ring_signal and gate_sleep. */
-    uint32_t sleepers = atomic_load_explicit(&bell->sleepers, memory_order_relaxed);
-    while (sleepers)
-        if (atomic_compare_exchange_weak_explicit(&bell->sleepers, &sleepers, sleepers - 1,
+     * ring_wake and gate_sleep. */
+    uint64_t sleepers = atomic_load_explicit(&gate->sleepers, memory_order_relaxed);
+    while (sleepers_of(sleepers, bell))
+        if (atomic_compare_exchange_weak_explicit(&gate->sleepers, &sleepers, sleepers - ONE_SLEEPER(bell),
                                                   memory_order_relaxed, memory_order_relaxed))
             return true;
     return false;
 }
 
-static bool bell_take(struct ring_bell *bell)
+static bool bell_take(struct ring_gate *gate, enum bell bell)
 {
-    int32_t permits = atomic_load_explicit(&bell->permits, memory_order_relaxed);
+    int32_t permits = atomic_load_explicit(&gate->permits[bell], memory_order_relaxed);
     while (permits > 0)
         /* acquire: pairs with the release in bell_wake. */
-        if (atomic_compare_exchange_weak_explicit(&bell->permits, &permits, permits - 1, memory_order_acquire,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&gate->permits[bell], &permits, permits - 1,
+                                                  memory_order_acquire, memory_order_relaxed))
             return true;
     return false;
 }
 
 /* Sleeps until a permit comes, or until `deadline` (NULL: for ever) unless a waker has claimed us by then. */
-static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
+static void bell_sleep(struct ring_gate *gate, enum bell bell, const struct timespec *deadline)
 {
-    while (!bell_take(bell)) {
+    while (!bell_take(gate, bell)) {
         /* FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC; the bits mean "any waker". */
-        int rc = futex_noasync((int32_t *)&bell->permits, FUTEX_WAIT_BITSET_PRIVATE, 0, deadline, NULL, -1);
+        int rc =
+            futex_noasync((int32_t *)&gate->permits[bell], FUTEX_WAIT_BITSET_PRIVATE, 0, deadline, NULL, -1);
         if (rc == 0 || errno != ETIMEDOUT)
             continue;
-        if (bell_claim(bell))
+        if (bell_claim(gate, bell))
             return;      /* took ourselves (or an equal) off the list: nobody owes us a permit */
         deadline = NULL; /* claimed meanwhile: the permit is on its way */
     }
@@ -71,45 +102,42 @@ static void bell_sleep(struct ring_bell *bell, const struct timespec *deadline)
 
 /* ------------------------------------------------------------------ gates */
 
-/* After something became available: wake whom it satisfies. `level` is computed only when someone sleeps. */
-static void ring_signal(const struct ring *ring, struct ring_gate *gate, bool for_room)
+/* Somebody sleeps, or may: wake whom the change that has just been made satisfies. */
+void ring_wake(struct ring *ring, bool for_room)
 {
-    /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees the cell
-     * that we have just changed when it looks again after registering; both missing each other is excluded.
-     */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&gate->park.sleepers, memory_order_relaxed)) {
-        if (bell_claim(&gate->park))
-            bell_wake(&gate->park);
+    struct ring_gate *gate = for_room ? &ring->room : &ring->items;
+    if (ring->flags & RING_FENCED)
+        /* seq_cst fence: pairs with the one in gate_sleep. Either we see the sleeper here, or it sees what
+         * we have just changed when it looks again after registering; both missing each other is excluded.
+         */
+        atomic_thread_fence(memory_order_seq_cst);
+    uint64_t sleepers = atomic_load_explicit(&gate->sleepers, memory_order_relaxed);
+    if (sleepers_of(sleepers, PARK)) {
+        if (bell_claim(gate, PARK))
+            bell_wake(gate, PARK);
         return;
     }
-    if (!atomic_load_explicit(&gate->nap.sleepers, memory_order_relaxed))
+    if (!sleepers_of(sleepers, NAP))
         return;
     unsigned level = ring_level(ring);
     if (for_room)
         level = ring_capacity(ring) - level;
-    if (level >= atomic_load_explicit(&gate->nap_need, memory_order_relaxed) && bell_claim(&gate->nap))
-        bell_wake(&gate->nap);
+    if (level >= atomic_load_explicit(&gate->nap_need, memory_order_relaxed) && bell_claim(gate, NAP))
+        bell_wake(gate, NAP);
 }
 
-static bool ring_ready(const struct ring *ring, bool for_room)
+static bool ring_ready(const struct ring *ring, const struct ring_gate *gate)
 {
     if (ring_is_closed(ring))
         return true;
-    unsigned level = ring_level(ring);
-    return for_room ? level < ring_capacity(ring) : level > 0;
-}
-
-/* Registers with the bell, looks once more, and sleeps if there is still nothing. */
-static void gate_sleep(const struct ring *ring, struct ring_bell *bell, bool for_room,
-                       const struct timespec *deadline)
-{
-    atomic_fetch_add_explicit(&bell->sleepers, 1, memory_order_relaxed);
-    /* seq_cst fence: pairs with the ones in ring_signal and ring_close. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (ring_ready(ring, for_room) && bell_claim(bell))
-        return;
-    bell_sleep(bell, deadline);
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    /* Tail may lag, and there may be less room than it says. Then the next push finds that out, moves tail
+     * on, and we are asked again. */
+    if (gate == &ring->room)
+        return (int64_t)(atomic_load_explicit(&ring->tail, memory_order_relaxed) - head) <=
+               (int64_t)ring->mask;
+    uint64_t cell = atomic_load_explicit(&ring->cells[head & ring->mask], memory_order_relaxed);
+    return ring_cell_ahead(cell, head) >= 0; /* ahead: others have popped meanwhile */
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -117,31 +145,122 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* One round of waiting: spin, nap, and park if the nap brought nothing. */
-static void gate_wait(const struct ring *ring, struct ring_gate *gate, bool for_room,
-                      const struct ring_wait *wait)
+/* Without a fence a wake-up can be missed; then we look again after this long. */
+#define UNFENCED_NS 10000000u
+
+/* Registers with the bell, looks once more, and sleeps if there is still nothing. `deadline_ns` 0: for ever.
+ */
+static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bell bell, uint64_t deadline_ns)
 {
-    /* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
-     * gathered meanwhile is had for one transfer of the line. */
-    for (unsigned turn = 0, pause = 1; turn < wait->spin; turn += pause, pause *= 2) {
-        if (ring_ready(ring, for_room))
-            return;
+    atomic_fetch_add_explicit(&gate->sleepers, ONE_SLEEPER(bell), memory_order_relaxed);
+    /* seq_cst fence: pairs with the ones in ring_wake and ring_close; membarrier: with the order of
+     * ring_signal's program, and with the fence in ring_close. */
+    if (ring->flags & RING_FENCED)
+        atomic_thread_fence(memory_order_seq_cst);
+    else if (!membarrier_all()) {
+        uint64_t soon = clock_ns() + UNFENCED_NS;
+        deadline_ns = deadline_ns && deadline_ns < soon ? deadline_ns : soon;
+    }
+    if (ring_ready(ring, gate) && bell_claim(gate, bell))
+        return;
+    struct timespec deadline = timespec_of(deadline_ns);
+    bell_sleep(gate, bell, deadline_ns ? &deadline : NULL);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+/* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
+ * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
+enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
+/* A yield that returns sooner has found nobody else who wants this core. */
+enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2 };
+/* A yield that takes longer has let strangers run, or work that takes its time, such as the model's: a
+ * sleeper would have been woken sooner. Then we do without for some time. The same for all yields together:
+ * after so long a wake-up costs little beside what was waited for. */
+enum { LONG_YIELD_NS = 100000, YIELDLESS_WAITS = 64 };
+
+static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned least, unsigned most)
+{
+    unsigned next = helped ? 2 * now : now / 2;
+    next = next > most ? most : next < least ? least : next;
+    if (next != now)
+        atomic_store_explicit(figure, next, memory_order_relaxed);
+}
+
+/* `push` is a constant wherever this is called. */
+static inline __attribute__((always_inline)) bool attempt(struct ring *ring, bool push, uint32_t *item)
+{
+    if (!push)
+        return ring_try_pop(ring, item);
+    return !ring_is_closed(ring) && ring_try_push(ring, *item);
+}
+
+/* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
+ * gathered meanwhile is had for one transfer of the line. */
+static inline __attribute__((always_inline)) bool gate_spin(struct ring *ring, struct ring_gate *gate,
+                                                            bool push, uint32_t *item, unsigned most)
+{
+    unsigned patience = atomic_load_explicit(&gate->spin, memory_order_relaxed);
+    unsigned turns = patience < most ? patience : most;
+    for (unsigned turn = 0, pause = 1; turn < turns; turn += pause, pause *= 2) {
         for (unsigned i = 0; i < pause; i++)
             caa_cpu_relax();
+        if (attempt(ring, push, item)) {
+            adapt(&gate->spin, turns, true, LEAST_SPIN, most);
+            return true;
+        }
     }
+    adapt(&gate->spin, turns, false, LEAST_SPIN, most);
+    return false;
+}
+
+/* Lets others have the core, as long as there are others: the one that is waited for may be among them. */
+static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, struct ring_gate *gate,
+                                                             bool push, uint32_t *item, unsigned most_spin)
+{
+    unsigned yieldless = atomic_load_explicit(&gate->yieldless, memory_order_relaxed);
+    if (yieldless) {
+        atomic_store_explicit(&gate->yieldless, yieldless - 1, memory_order_relaxed);
+        return false;
+    }
+    unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
+    uint64_t before = clock_ns();
+    uint64_t end = before + LONG_YIELD_NS;
+    for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS && before < end; turn++) {
+        (void)sched_yield();
+        uint64_t after = clock_ns();
+        bool quick = after - before < YIELD_NS;
+        if (after - before > LONG_YIELD_NS)
+            atomic_store_explicit(&gate->yieldless, YIELDLESS_WAITS, memory_order_relaxed);
+        before = after;
+        if (!attempt(ring, push, item)) {
+            vain = quick ? vain + 1 : 0;
+            continue;
+        }
+        if (quick) /* the other side runs on a core of its own: spinning a little longer would have done */
+            adapt(&gate->spin, most_spin, true, LEAST_SPIN, most_spin);
+        else
+            adapt(&gate->yields, turns, true, LEAST_YIELDS, MOST_YIELDS);
+        return true;
+    }
+    adapt(&gate->yields, turns, false, LEAST_YIELDS, MOST_YIELDS);
+    return false;
+}
+
+/* Nap, and park if the nap brought nothing. */
+static void gate_rest(const struct ring *ring, struct ring_gate *gate, const struct ring_wait *wait)
+{
     unsigned most = ring_capacity(ring) / 2;
     unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
     if (need > 1) {
         atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
         uint64_t end = clock_ns() + wait->nap_ns;
         bool gives_up = wait->deadline_ns && wait->deadline_ns <= end;
-        struct timespec deadline = timespec_of(gives_up ? wait->deadline_ns : end);
-        gate_sleep(ring, &gate->nap, for_room, &deadline);
-        if (gives_up || ring_ready(ring, for_room))
+        gate_sleep(ring, gate, NAP, gives_up ? wait->deadline_ns : end);
+        if (gives_up || ring_ready(ring, gate))
             return;
     }
-    struct timespec deadline = timespec_of(wait->deadline_ns);
-    gate_sleep(ring, &gate->park, for_room, wait->deadline_ns ? &deadline : NULL);
+    gate_sleep(ring, gate, PARK, wait->deadline_ns);
 }
 
 static bool is_over(const struct ring_wait *wait)
@@ -149,15 +268,66 @@ static bool is_over(const struct ring_wait *wait)
     return wait->deadline_ns && clock_ns() >= wait->deadline_ns;
 }
 
-static void gate_wake_all(struct ring_gate *gate)
+/* After a first attempt that has failed: waits and tries until it succeeds or there is a reason not to. */
+static inline __attribute__((always_inline)) int keep_trying(struct ring *ring, struct ring_gate *gate,
+                                                             bool push, uint32_t *item,
+                                                             const struct ring_wait *wait)
 {
-    while (bell_claim(&gate->park))
-        bell_wake(&gate->park);
-    while (bell_claim(&gate->nap))
-        bell_wake(&gate->nap);
+    for (;;) {
+        if (wait->spin &&
+            (gate_spin(ring, gate, push, item, wait->spin) || gate_yield(ring, gate, push, item, wait->spin)))
+            return 0;
+        /* Read before the attempt: items pushed before the close must still be found. */
+        bool closed = ring_is_closed(ring);
+        if (attempt(ring, push, item))
+            return 0;
+        if (closed)
+            return AISPIPE_CLOSED;
+        if (is_over(wait))
+            return AISPIPE_TIMEOUT;
+        gate_rest(ring, gate, wait);
+    }
 }
 
-/* ------------------------------------------------------------------ ring */
+int ring_keep_pushing(struct ring *ring, uint32_t item, const struct ring_wait *wait)
+{
+    return keep_trying(ring, &ring->room, true, &item, wait);
+}
+
+int ring_keep_popping(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
+{
+    return keep_trying(ring, &ring->items, false, item, wait);
+}
+
+/* ------------------------------------------------------------------ create, close, look */
+
+static void gate_init(struct ring_gate *gate, bool always_look)
+{
+    atomic_init(&gate->sleepers, always_look ? ALWAYS_LOOK : 0);
+    atomic_init(&gate->permits[NAP], 0);
+    atomic_init(&gate->permits[PARK], 0);
+    atomic_init(&gate->nap_need, 0);
+    atomic_init(&gate->spin, UINT32_MAX);
+    atomic_init(&gate->yields, FIRST_YIELDS);
+    atomic_init(&gate->yieldless, 0);
+}
+
+static void ring_init(struct ring *ring, uint64_t capacity, unsigned flags)
+{
+    if (!(flags & RING_FENCED) && !membarrier_register())
+        flags |= RING_FENCED;
+    ring->mask = capacity - 1;
+    ring->flags = flags;
+    atomic_init(&ring->closed, false);
+    for (uint64_t i = 0; i < capacity; i++)
+        atomic_init(&ring->cells[i], 0); /* position 0, which is before the first */
+    atomic_init(&ring->tail, capacity);
+    atomic_init(&ring->head, capacity);
+    atomic_init(&ring->limit, 2 * capacity);
+    bool fenced = flags & RING_FENCED;
+    gate_init(&ring->items, fenced);
+    gate_init(&ring->room, fenced && !(flags & RING_NEVER_FULL));
+}
 
 struct ring *ring_create(unsigned capacity, unsigned flags)
 {
@@ -166,139 +336,36 @@ struct ring *ring_create(unsigned capacity, unsigned flags)
     unsigned shift = 0;
     while (1u << shift < capacity)
         shift++;
-    struct ring *ring = aligned_alloc(RING_CACHE_LINE, sizeof *ring);
+    size_t bytes = sizeof(struct ring) + (sizeof(uint64_t) << shift);
+    bytes = (bytes + RING_CACHE_LINE - 1) / RING_CACHE_LINE * RING_CACHE_LINE; /* what aligned_alloc wants */
+    struct ring *ring = aligned_alloc(RING_CACHE_LINE, bytes);
     if (!ring)
         return NULL;
-    size_t bytes = sizeof(uint64_t) << shift;
-    if (bytes < RING_CACHE_LINE)
-        bytes = RING_CACHE_LINE; /* aligned_alloc wants a multiple of the alignment */
-    *ring = (struct ring){.mask = (1u << shift) - 1, .shift = shift, .flags = flags};
-    ring->cells = aligned_alloc(RING_CACHE_LINE, bytes);
-    if (!ring->cells) {
-        free(ring);
-        return NULL;
-    }
-    for (uint64_t i = 0; i <= ring->mask; i++)
-        atomic_init(&ring->cells[i], 0); /* turn 0: empty, waiting for lap 0 */
+    ring_init(ring, (uint64_t)1 << shift, flags);
     return ring;
 }
 
 void ring_free(struct ring *ring)
 {
-    if (!ring)
-        return;
-    free(ring->cells);
     free(ring);
 }
 
-/* Moves a lagging index from `seen` to the next position; somebody else may have done it. */
-static inline void help_along(_Atomic uint64_t *index, uint64_t seen)
+static void gate_wake_all(struct ring_gate *gate)
 {
-    /* relaxed: head and tail are hints, the cells carry the order. */
-    atomic_compare_exchange_strong_explicit(index, &seen, seen + 1, memory_order_relaxed,
-                                            memory_order_relaxed);
-}
-
-/*
- * One attempt, shared by push and pop. `index` is tail or head, `phase` 0 for a push and 1 for a pop: the
- * operation at position p finds its cell at turn 2·lap + phase and leaves it at the next turn.
- */
-static inline bool ring_step(struct ring *ring, _Atomic uint64_t *index, unsigned phase, bool alone,
-                             uint32_t *item)
-{
-    for (;;) {
-        uint64_t position = atomic_load_explicit(index, memory_order_relaxed);
-        _Atomic uint64_t *cell = &ring->cells[position & ring->mask];
-        uint64_t turn = 2 * (position >> ring->shift) + phase;
-        /* acquire: pairs with the release of the step before, which handed us this cell and, for a pop,
-         * everything its producer wrote into the slot; for a push, everything its consumer read from it. */
-        uint64_t seen = atomic_load_explicit(cell, memory_order_acquire);
-        if (turn_of(seen) == turn) {
-            uint64_t next = cell_of(turn + 1, phase ? 0 : *item);
-            if (alone) {
-                /* release: publishes the slot's contents with the item. Nobody else steps on this side. */
-                atomic_store_explicit(cell, next, memory_order_release);
-                atomic_store_explicit(index, position + 1, memory_order_relaxed);
-            } else {
-                if (!atomic_compare_exchange_strong_explicit(cell, &seen, next, memory_order_acq_rel,
-                                                             memory_order_relaxed))
-                    continue; /* another thread took this position */
-                help_along(index, position);
-            }
-            if (phase)
-                *item = (uint32_t)(seen & ITEM_MASK);
-            return true;
-        }
-        /* Behind: the other side has not come round to this cell yet, so the ring is full (or empty) —
-         * if `position` is still current; otherwise we looked at an old place. */
-        if (turn_of(seen) < turn) {
-            if (atomic_load_explicit(index, memory_order_relaxed) == position)
-                return false;
-            continue;
-        }
-        /* Ahead: this position was taken, but its taker has not moved the index on yet. */
-        help_along(index, position);
-    }
-}
-
-bool ring_try_push(struct ring *ring, uint32_t item)
-{
-    if (!ring_step(ring, &ring->tail, 0, ring->flags & RING_ONE_PRODUCER, &item))
-        return false;
-    ring_signal(ring, &ring->items, false);
-    return true;
-}
-
-bool ring_try_pop(struct ring *ring, uint32_t *item)
-{
-    if (!ring_step(ring, &ring->head, 1, ring->flags & RING_ONE_CONSUMER, item))
-        return false;
-    if (!(ring->flags & RING_NEVER_FULL))
-        ring_signal(ring, &ring->room, true);
-    return true;
-}
-
-int ring_push(struct ring *ring, uint32_t item, const struct ring_wait *wait)
-{
-    for (;;) {
-        if (ring_is_closed(ring))
-            return AISPIPE_CLOSED;
-        if (ring_try_push(ring, item))
-            return 0;
-        if (is_over(wait))
-            return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->room, true, wait);
-    }
-}
-
-int ring_pop(struct ring *ring, uint32_t *item, const struct ring_wait *wait)
-{
-    for (;;) {
-        /* Read before the attempt: items pushed before the close must still be found. */
-        bool closed = ring_is_closed(ring);
-        if (ring_try_pop(ring, item))
-            return 0;
-        if (closed)
-            return AISPIPE_CLOSED;
-        if (is_over(wait))
-            return AISPIPE_TIMEOUT;
-        gate_wait(ring, &ring->items, false, wait);
-    }
+    while (bell_claim(gate, PARK))
+        bell_wake(gate, PARK);
+    while (bell_claim(gate, NAP))
+        bell_wake(gate, NAP);
 }
 
 void ring_close(struct ring *ring)
 {
     /* release: pairs with the acquire in ring_is_closed, so that whoever sees the end sees all pushes of the
-     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in ring_signal. */
+     * closing thread; the seq_cst fence pairs with the one in gate_sleep, as in ring_wake. */
     atomic_store_explicit(&ring->closed, true, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     gate_wake_all(&ring->items);
     gate_wake_all(&ring->room);
-}
-
-bool ring_is_closed(const struct ring *ring)
-{
-    return atomic_load_explicit(&ring->closed, memory_order_acquire);
 }
 
 unsigned ring_capacity(const struct ring *ring)

@@ -4,11 +4,18 @@
  * push and pop EACH items a producer through CAP cells, sleep on the two bells of each gate, and are woken and
  * closed. Each memory access of the C code is one step here; compare-and-swap is one atomic step.
  *
+ * What weak memory does to those who wake is modelled, too: without a fence, the look at who sleeps may happen before
+ * the change that would wake him. Here it happens before (`early`), and its result counts as long as no membarrier has
+ * come in between (`barrier`). -DFENCED has the fences of RING_FENCED instead.
+ *
  * Shown: no item is lost, doubled or invented; the items of one producer leave in order when there is one consumer;
  * nobody sleeps for ever (a lost wake-up would be an invalid end state).
  *
- * Not shown: what weaker memory orders allow. Spin's memory is sequentially consistent; the comments in
- * ring.c say, order by order, why the weaker ones are enough, and ThreadSanitizer watches the unit test.
+ * Not shown: what the other weak memory orders allow. Spin's memory is sequentially consistent; the comments in
+ * ring.h and ring.c say, order by order, why the weaker ones are enough, and ThreadSanitizer watches the unit test.
+ *
+ * -DNO_BARRIER takes the membarrier away (with -DFENCED: the fences), -DNO_SECOND_LOOK the look after registering.
+ * Each must make the check fail: tests/model/check tries.
  *
  * Run by tests/model/check. -DALONE_PUSH and -DALONE_POP choose the plain stores of RING_ONE_PRODUCER and
  * RING_ONE_CONSUMER; -DLIMITED lets the sleep of those who park end by time, too, whenever it likes (deadline_ns).
@@ -37,69 +44,107 @@
 #define NAP(g) (2 * (g))
 #define PARK(g) (2 * (g) + 1)
 
-byte turn[CAP];
+byte place[CAP]; /* the position that was pushed to this cell last */
 byte cell[CAP];
-byte index[2]; /* tail and head: hints */
+byte tail = CAP; /* a hint, never beyond the first position that is free */
+byte head = CAP;
+byte limit = 2 * CAP; /* what producers know of head + CAP */
 byte sleepers[4];
 byte permits[4];
 bool closed;
 byte taken[ITEMS];
 byte producers_left = PRODUCERS;
+bool barrier[PRODUCERS + CONSUMERS + 3]; /* by _pid: a membarrier has come since the early look */
 
-#define LEVEL (index[PUSH] > index[POP] -> index[PUSH] - index[POP] : 0)
+#define LEVEL (tail > head -> tail - head : 0)
+#define SOMEBODY(gate) (sleepers[NAP(gate)] > 0 || sleepers[PARK(gate)] > 0)
 
-/* One compare-and-swap that moves a lagging hint on. */
-inline help_along(side, position)
+/* The load of `sleepers` that comes after a change in the program, and may come before it in memory. */
+inline look_early(gate)
 {
-    atomic {
-        if
-        :: index[side] == position -> index[side] = position + 1
-        :: else -> skip
-        fi
-    }
+    atomic { early = SOMEBODY(gate); barrier[_pid] = false }
 }
 
-/* ring_step: `alone` is a constant. Result in ok, the item in value. */
-inline ring_step(side, alone)
+/* ring_is_full for `position`, in `no_room`. */
+inline is_full()
 {
+    if
+    :: limit > position -> no_room = false
+    :: else ->
+        seen = head + CAP;
+        limit = seen;
+        no_room = seen <= position
+    fi
+}
+
+/* ring_try_push of `value`, but for the signal; `alone` is a constant. Result in ok. */
+inline push_step(alone)
+{
+    position = tail;
     do
     :: true ->
-        position = index[side];
-        atomic { seen_turn = turn[position % CAP]; seen_item = cell[position % CAP] }
+        is_full();
+        look_early(POP);
         if
-        :: seen_turn == 2 * (position / CAP) + side ->
+        :: no_room ->
+            if
+            :: tail != position -> tail = position /* or who waits for room would never sleep */
+            :: else -> skip
+            fi;
+            ok = false; break
+        :: !no_room && alone ->
+            assert(place[position % CAP] < position); /* nobody else pushes */
+            atomic { place[position % CAP] = position; cell[position % CAP] = value };
+            tail = position + 1;
+            ok = true; break
+        :: !no_room && !alone ->
+            atomic { seen_place = place[position % CAP]; seen_item = cell[position % CAP] };
+            if
+            :: seen_place >= position -> position = seen_place + 1
+            :: else ->
+                atomic {
+                    if
+                    :: place[position % CAP] == seen_place && cell[position % CAP] == seen_item ->
+                        place[position % CAP] = position;
+                        cell[position % CAP] = value;
+                        ok = true
+                    :: else -> ok = false
+                    fi
+                }
+                if
+                :: ok -> tail = position + 1; break
+                :: else -> skip
+                fi
+            fi
+        fi
+    od
+}
+
+/* ring_try_pop, but for the signal. Result in ok, the item in value. */
+inline pop_step(alone)
+{
+    position = head;
+    do
+    :: true ->
+        look_early(PUSH);
+        atomic { seen_place = place[position % CAP]; value = cell[position % CAP] };
+        if
+        :: seen_place < position -> ok = false; break
+        :: seen_place > position ->
+            assert(!alone);
+            position = head
+        :: seen_place == position && alone -> head = position + 1; ok = true; break
+        :: seen_place == position && !alone ->
             atomic {
                 if
-                :: alone || (turn[position % CAP] == seen_turn && cell[position % CAP] == seen_item) ->
-                    assert(turn[position % CAP] == seen_turn); /* nobody else steps here, with `alone` */
-                    turn[position % CAP] = seen_turn + 1;
-                    if
-                    :: side == PUSH -> cell[position % CAP] = value
-                    :: else -> cell[position % CAP] = 0
-                    fi;
-                    ok = true
-                :: else -> ok = false
+                :: head == position -> head = position + 1; ok = true
+                :: else -> position = head; ok = false
                 fi
             }
             if
-            :: ok ->
-                if
-                :: alone -> index[side] = position + 1
-                :: else -> help_along(side, position)
-                fi;
-                if
-                :: side == POP -> value = seen_item
-                :: else -> skip
-                fi;
-                break
+            :: ok -> break
             :: else -> skip
             fi
-        :: seen_turn < 2 * (position / CAP) + side ->
-            if
-            :: index[side] == position -> ok = false; break
-            :: else -> skip
-            fi
-        :: else -> help_along(side, position)
         fi
     od
 }
@@ -126,22 +171,31 @@ inline bell_claim(bell)
     od
 }
 
-/* ring_signal for the side that waits at `gate`. */
+/* ring_signal and ring_wake, for the side that waits at `gate`. */
 inline ring_signal(gate)
 {
+#if !defined(FENCED) || defined(NO_BARRIER)
     if
-    :: sleepers[PARK(gate)] > 0 ->
-        bell_claim(PARK(gate));
+    :: true -> early = SOMEBODY(gate)
+    :: !barrier[_pid] -> skip /* the early look it is */
+    fi;
+#else
+    early = true; /* RING_FENCED: always looks, after the fence */
+#endif
+    if
+    :: early ->
+        atomic { seen = sleepers[PARK(gate)]; ready = sleepers[NAP(gate)] > 0 };
         if
-        :: claimed -> permits[PARK(gate)]++
-        :: else -> skip
-        fi
-    :: else ->
-        if
-        :: sleepers[NAP(gate)] > 0 ->
+        :: seen > 0 ->
+            bell_claim(PARK(gate));
+            if
+            :: claimed -> permits[PARK(gate)]++
+            :: else -> skip
+            fi
+        :: seen == 0 && ready ->
             level = LEVEL;
             if
-            :: gate == PUSH -> level = CAP - level
+            :: gate == PUSH -> level = (level < CAP -> CAP - level : 0)
             :: else -> skip
             fi;
             if
@@ -155,6 +209,7 @@ inline ring_signal(gate)
             fi
         :: else -> skip
         fi
+    :: else -> skip
     fi
 }
 
@@ -163,12 +218,24 @@ inline ring_ready(gate)
     if
     :: closed -> ready = true
     :: else ->
-        level = LEVEL;
+        position = head;
         if
-        :: gate == PUSH -> ready = level < CAP
-        :: else -> ready = level > 0
+        :: gate == PUSH -> ready = tail < position + CAP
+        :: else -> ready = place[position % CAP] >= position
         fi
     fi
+}
+
+/* The kernel comes to one thread after the other. */
+inline membarrier()
+{
+#if !defined(FENCED) && !defined(NO_BARRIER)
+    for (seen : 1 .. PRODUCERS + CONSUMERS + 1) {
+        barrier[seen] = true
+    }
+#else
+    skip
+#endif
 }
 
 /* bell_sleep: a timed sleep may end at any moment. */
@@ -189,7 +256,12 @@ inline bell_sleep(bell, is_timed)
 inline gate_sleep(gate, bell, is_timed)
 {
     atomic { sleepers[bell]++ }
+    membarrier();
+#ifndef NO_SECOND_LOOK
     ring_ready(gate);
+#else
+    ready = false;
+#endif
     claimed = false;
     if
     :: ready -> bell_claim(bell)
@@ -207,7 +279,7 @@ inline gate_wait(gate)
     ring_ready(gate);
     if
     :: ready -> skip
-    :: else -> gate_sleep(gate, PARK(gate), false)
+    :: !ready -> gate_sleep(gate, PARK(gate), false)
 #ifdef LIMITED /* a caller that gives up after some time, and comes back */
     :: !ready -> gate_sleep(gate, PARK(gate), true)
 #endif
@@ -247,16 +319,17 @@ inline gate_wake_all(gate)
 
 proctype producer(byte first)
 {
-    byte position, seen_turn, seen_item, value, seen, level, i;
-    bool ok, claimed, ready, timed;
+    byte position, seen_place, seen_item, value, seen, level, i;
+    bool ok, claimed, ready, timed, early, no_room;
     for (i : 0 .. EACH - 1) {
         do
         :: true ->
             value = first + i;
-            ring_step(PUSH, ALONE_PUSHING);
+            push_step(ALONE_PUSHING);
             if
             :: ok -> ring_signal(POP); break
-            :: else -> gate_wait(PUSH)
+            :: !ok -> gate_wait(PUSH)
+            :: !ok -> skip /* spun or yielded */
             fi
         od
     }
@@ -265,13 +338,13 @@ proctype producer(byte first)
 
 proctype consumer()
 {
-    byte position, seen_turn, seen_item, value, seen, level;
+    byte position, seen_place, value, seen, level;
     byte last[PRODUCERS];
-    bool ok, claimed, ready, timed, was_closed;
+    bool ok, claimed, ready, timed, was_closed, early;
     do
     :: true ->
         was_closed = closed;
-        ring_step(POP, ALONE_POPPING);
+        pop_step(ALONE_POPPING);
         if
         :: ok ->
             atomic {
@@ -285,7 +358,8 @@ proctype consumer()
             }
             ring_signal(PUSH)
         :: was_closed && !ok -> break
-        :: else -> gate_wait(POP)
+        :: !was_closed && !ok -> gate_wait(POP)
+        :: !was_closed && !ok -> skip /* spun or yielded */
         fi
     od
 }

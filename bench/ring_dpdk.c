@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* DPDK's rte_ring, in memory of our own: it needs nothing of DPDK's environment then. */
+#include "bench.h"
+
+#include "ring_queues.h"
+
+#include <rte_ring.h>
+#include <stdlib.h>
+
+struct rte_queue {
+    struct rte_ring *ring;
+    unsigned spin;
+    _Atomic bool closed;
+};
+
+static void *rte_queue_create(const struct queue_plan *plan)
+{
+    struct rte_queue *queue = queue_alloc("rte_ring", sizeof *queue);
+    /* RING_F_EXACT_SZ: as many places as were asked for; otherwise it would keep one free. */
+    unsigned flags = RING_F_EXACT_SZ | (plan->producers == 1 ? RING_F_SP_ENQ : 0) |
+                     (plan->consumers == 1 ? RING_F_SC_DEQ : 0);
+    ssize_t bytes = rte_ring_get_memsize(2 * plan->depth);
+    queue->ring = bytes < 0 ? NULL : queue_alloc("rte_ring", (size_t)bytes);
+    if (!queue->ring || rte_ring_init(queue->ring, "bench", plan->depth, flags) != 0)
+        bench_die("rte_ring", "cannot make one of this depth; it must be a power of two");
+    queue->spin = plan->spin;
+    return queue;
+}
+
+static void rte_queue_destroy(void *queue)
+{
+    free(((struct rte_queue *)queue)->ring);
+    free(queue);
+}
+
+static void rte_queue_close(void *queue)
+{
+    atomic_store_explicit(&((struct rte_queue *)queue)->closed, true, memory_order_release);
+}
+
+#define RTE_PUSH(kind)                                                           \
+    static void rte_push_##kind(void *queue, uint32_t item)                      \
+    {                                                                            \
+        struct rte_queue *q = queue;                                             \
+        unsigned turn = 0;                                                       \
+        while (rte_ring_##kind##_enqueue(q->ring, (void *)(uintptr_t)item) != 0) \
+            queue_wait(&turn, q->spin);                                          \
+    }
+#define RTE_POP(kind)                                                             \
+    static bool rte_pop_##kind(void *queue, uint32_t *item)                       \
+    {                                                                             \
+        struct rte_queue *q = queue;                                              \
+        unsigned turn = 0;                                                        \
+        void *value;                                                              \
+        while (rte_ring_##kind##_dequeue(q->ring, &value) != 0) {                 \
+            bool closed = atomic_load_explicit(&q->closed, memory_order_acquire); \
+            if (closed && rte_ring_##kind##_dequeue(q->ring, &value) != 0)        \
+                return false;                                                     \
+            if (closed)                                                           \
+                break;                                                            \
+            queue_wait(&turn, q->spin);                                           \
+        }                                                                         \
+        *item = (uint32_t)(uintptr_t)value;                                       \
+        return true;                                                              \
+    }
+
+RTE_PUSH(sp)
+RTE_PUSH(mp)
+RTE_POP(sc)
+RTE_POP(mc)
+
+const struct queue_kind queue_rte = {
+    .name = "rte_ring",
+    .is_rival = true,
+    .spins = true,
+    .create = rte_queue_create,
+    .destroy = rte_queue_destroy,
+    .push = {rte_push_sp, rte_push_mp},
+    .pop = {rte_pop_sc, rte_pop_mc},
+    .close = rte_queue_close,
+};
