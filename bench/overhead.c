@@ -162,7 +162,7 @@ static void part_zero(const char *directory, uint64_t batches, unsigned rounds, 
                    layouts[i].name, cell->inflight, us, cell->us[0], cell->us[rounds - 1], cores);
         else
             printf("%-20s %9u %12.3f %10.3f ... %8.3f %8.2f%s\n", layouts[i].name, cell->inflight, us,
-                   cell->us[0], cell->us[rounds - 1], cores, i == 0 ? "  (target: at most 3 us)" : "");
+                   cell->us[0], cell->us[rounds - 1], cores, i == 0 ? "  (target: at most 1 us)" : "");
     }
     (void)fflush(stdout);
 }
@@ -242,7 +242,7 @@ static void part_latency(const char *directory, unsigned rounds, bool json)
                    latencies[i].name, latencies[i].batches, wall, nominal, busy, cores);
         else
             printf("%-20s %9u %9.3f %18.4f %18.4f %7.2f%s\n", latencies[i].name, latencies[i].batches, wall,
-                   nominal, busy, cores, latencies[i].options.serial ? "" : "  (target: at most 1.02)");
+                   nominal, busy, cores, latencies[i].options.serial ? "" : "  (target: at most 1.01)");
     }
 }
 
