@@ -107,7 +107,7 @@ static void make_work(struct work *work, size_t bytes, double total_mib)
 {
     double files = total_mib * (1 << 20) / (double)bytes;
     *work = (struct work){.bytes = bytes, .step = 1, .directory = -1};
-    work->files = files > 2000 ? 2000 : files < 8 ? 8 : (unsigned)files;
+    work->files = files > 1000 ? 1000 : files < 8 ? 8 : (unsigned)files;
     work->stride = (bytes + PAGE - 1) / PAGE * PAGE;
     size_t buffers = BUFFERS_BYTES / work->stride;
     work->buffers = buffers > MOST_BUFFERS ? MOST_BUFFERS : buffers < 2 ? 2 : (unsigned)buffers;
@@ -368,7 +368,7 @@ int main(int argc, char **argv)
     static const size_t sizes[] = {64, 4096, 600 * 1024, 8 << 20};
     const char *named = getenv("TMPDIR");
     struct settings settings = {
-        .directory = named && *named ? named : "/tmp", .only = "all", .total_mib = 64, .rounds = 5};
+        .directory = named && *named ? named : "/tmp", .only = "all", .total_mib = 40, .rounds = 5};
     const struct bench_option options[] = {
         {.name = "--only", .help = "WHAT  read or write (default: both)", .text = &settings.only},
         {.name = "--bytes",
@@ -377,7 +377,7 @@ int main(int argc, char **argv)
          .least = 8,
          .most = 1 << 30},
         {.name = "--total",
-         .help = "MIB  of all files together; at most 2000 files, at least 8 (default 64)",
+         .help = "MIB  of all files together; at most 1000 files, at least 8 (default 40)",
          .number = &settings.total_mib,
          .least = 1,
          .most = 1 << 20},
