@@ -201,7 +201,7 @@ static void *run_part(void *context)
 static void turn(const struct way *way, const struct work *work, double *us, double *cpu)
 {
     struct part parts[MOST_THREADS];
-    pthread_t threads[MOST_THREADS];
+    pthread_t threads[MOST_THREADS] = {0};
     double begin_cpu = bench_cpu();
     double begin = bench_now();
     for (unsigned i = 0; i < way->threads; i++) {
@@ -365,7 +365,7 @@ static void measure_size(size_t bytes, const char *parent, const struct settings
 
 int main(int argc, char **argv)
 {
-    static const size_t sizes[] = {64, 4096, 600 * 1024, 8 << 20};
+    static const size_t sizes[] = {64, 4096, (size_t)600 * 1024, (size_t)8 << 20};
     const char *named = getenv("TMPDIR");
     struct settings settings = {
         .directory = named && *named ? named : "/tmp", .only = "all", .total_mib = 40, .rounds = 5};

@@ -18,7 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,20 +49,18 @@ static void name_file(const struct names *names, unsigned i, char name[64])
     if (strcmp(names->kind, "padded") == 0)
         (void)snprintf(name, 64, "ILSVRC2012_val_%08u.%s", number, ending);
     else if (strcmp(names->kind, "hash") == 0)
-        (void)snprintf(name, 64, "%016llx.%s",
-                       (unsigned long long)((number + 1) * UINT64_C(0x9e3779b97f4a7c15)), ending);
+        (void)snprintf(name, 64, "%016" PRIx64 ".%s", (number + 1) * UINT64_C(0x9e3779b97f4a7c15), ending);
     else
         (void)snprintf(name, 64, "img%u.%s", number, ending);
 }
 
 /* Only the first file is ever looked at, and which one that is depends on the order: that one gets contents.
  */
-static void fill_first(const char *path, const struct aispipe_dataset *dataset)
+static void fill_first(const struct aispipe_dataset *dataset)
 {
     static const char dictionary[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 16), }";
     char data[HEADER + SAMPLE];
     char name[BENCH_PATH];
-    (void)path;
     if (aispipe_dataset_path(dataset, 0, 0, name, sizeof name) >= sizeof name)
         bench_die(name, "the path is too long");
     memset(data, ' ', sizeof data);
@@ -187,7 +185,7 @@ static void prepare(const char *path)
     struct aispipe_error error;
     if (aispipe_dataset_open(path, 1, 0, &dataset, &error))
         bench_die(path, error.message);
-    fill_first(path, dataset);
+    fill_first(dataset);
     aispipe_dataset_close(dataset);
 }
 

@@ -29,16 +29,16 @@ static void note(struct iovec *noted, unsigned *n, const struct iovec *parts, in
     }
 }
 
-ssize_t readv(int fd, const struct iovec *parts, int n_parts)
+ssize_t readv(int fd, const struct iovec *iovec, int count)
 {
-    note(read_parts, &n_read, parts, n_parts);
-    return syscall(SYS_readv, fd, parts, n_parts);
+    note(read_parts, &n_read, iovec, count);
+    return syscall(SYS_readv, fd, iovec, count);
 }
 
-ssize_t writev(int fd, const struct iovec *parts, int n_parts)
+ssize_t writev(int fd, const struct iovec *iovec, int count)
 {
-    note(written_parts, &n_written, parts, n_parts);
-    return syscall(SYS_writev, fd, parts, n_parts);
+    note(written_parts, &n_written, iovec, count);
+    return syscall(SYS_writev, fd, iovec, count);
 }
 
 static int setup(void **state)

@@ -38,16 +38,16 @@ int getrusage(__rusage_who_t who, struct rusage *usage)
     return 0;
 }
 
-int posix_fadvise(int fd, off_t offset, off_t bytes, int advice)
+int posix_fadvise(int fd, off_t offset, off_t len, int advise)
 {
     struct stat status;
     (void)pthread_mutex_lock(&lock);
     assert_int_equal(fstat(fd, &status), 0);
     assert_int_equal(offset, 0);
-    assert_int_equal(advice, POSIX_FADV_WILLNEED);
+    assert_int_equal(advise, POSIX_FADV_WILLNEED);
     assert_true(n_announced < MOST);
     announced[n_announced].file = status.st_ino;
-    announced[n_announced++].bytes = bytes;
+    announced[n_announced++].bytes = len;
     (void)pthread_mutex_unlock(&lock);
     return advice_error;
 }
