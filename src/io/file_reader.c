@@ -8,6 +8,7 @@
 #include "io/file_reader.h"
 
 #include "io/fd_io.h"
+#include "io/read_ahead.h"
 #include "io/zstd_file.h"
 #include "log.h"
 
@@ -33,6 +34,7 @@ struct file_reader {
     char *long_header; /* NPY_MAX_HEADER bytes, made when first needed; also where contents are counted */
     char *scratch;     /* a payload on its way to native order */
     size_t scratch_bytes;
+    struct read_ahead ahead;
     struct header_cache caches[];
 };
 
@@ -349,13 +351,6 @@ static int open_file(struct reading *reading)
     return fail_read(reading, rc);
 }
 
-static size_t file_plan_bytes(const struct file_plan *plan, size_t input, uint64_t sample)
-{
-    if (plan->shapes)
-        return aispipe_shape_plan_inputs(plan->shapes, sample)[input].size;
-    return plan->inputs[input].size / plan->files_per_batch;
-}
-
 int file_reader_read(struct file_reader *reader, size_t input, uint64_t sample, void *place,
                      struct aispipe_error *error)
 {
@@ -366,6 +361,7 @@ int file_reader_read(struct file_reader *reader, size_t input, uint64_t sample, 
         .wanted = file_plan_bytes(reader->plan, input, sample),
         .error = error,
     };
+    read_ahead(&reader->ahead, reader->plan, input, sample, reading.wanted);
     int rc = open_file(&reading);
     if (rc)
         return rc;

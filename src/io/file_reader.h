@@ -22,8 +22,17 @@ struct file_plan {
     const struct aispipe_shape_plan
         *shapes; /**< NULL, or every sample's own shape; one sample is a batch then */
     struct aispipe_log log;
-    atomic_flag *warned; /**< that a file's dtype is not the model's */
+    atomic_flag *warned;        /**< that a file's dtype is not the model's */
+    const atomic_uint *threads; /**< that read batches in turn; NULL: one */
 };
+
+/** The payload bytes that the plan allots to one file. */
+static inline size_t file_plan_bytes(const struct file_plan *plan, size_t input, uint64_t sample)
+{
+    if (plan->shapes)
+        return aispipe_shape_plan_inputs(plan->shapes, sample)[input].size;
+    return plan->inputs[input].size / plan->files_per_batch;
+}
 
 struct file_reader;
 

@@ -12,6 +12,7 @@ struct aispipe_file_source {
     struct aispipe_file_source_layout layout;
     uint64_t samples;
     atomic_flag warned;
+    atomic_uint threads; /* that read now */
 };
 
 /* ---------------------------------------------------------------- planning */
@@ -115,6 +116,7 @@ static struct aispipe_file_source *make_source(const struct aispipe_dataset *dat
     if (!made)
         return NULL;
     atomic_flag_clear(&made->warned);
+    atomic_init(&made->threads, 0);
     made->samples = aispipe_dataset_samples(dataset);
     made->plan = (struct file_plan){
         .dataset = dataset,
@@ -123,6 +125,7 @@ static struct aispipe_file_source *make_source(const struct aispipe_dataset *dat
         .files_per_batch = 1,
         .log = log ? *log : (struct aispipe_log){0},
         .warned = &made->warned,
+        .threads = &made->threads,
     };
     return made;
 }
@@ -183,13 +186,16 @@ static int source_thread_open(void *context, void **thread, struct aispipe_error
     struct file_reader *reader;
     int rc = file_reader_open(&source->plan, &reader, error);
     *thread = reader;
+    if (!rc)
+        atomic_fetch_add_explicit(&source->threads, 1, memory_order_relaxed);
     return rc;
 }
 
 static void source_thread_close(void *context, void *thread)
 {
-    (void)context;
+    struct aispipe_file_source *source = context;
     file_reader_close(thread);
+    atomic_fetch_sub_explicit(&source->threads, 1, memory_order_relaxed);
 }
 
 /* All files of one input for one batch; where there are too few, copies of the first fill it up. */

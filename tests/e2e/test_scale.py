@@ -11,6 +11,7 @@ import time
 
 import ascend
 import models
+import numpy as np
 import pytest
 from harness import complement, start, summary_of, temporaries
 
@@ -105,3 +106,21 @@ def test_many_executions_on_ascend(tmp_path, onnx_model, device):
     _, onnx = onnx_model(models.sum_and_product)
     check_loop(tmp_path, ascend.convert(onnx, tmp_path / "m.om"), env=device.environment())
     assert device.calls()["aclmdlExecute"] >= MANY
+
+
+@pytest.mark.parametrize("form", ["bin", "npy"])
+def test_no_memory_is_allocated_per_sample(faults, memory_path, tmp_path, form):
+    """Ten times the files: not even one allocation more for a hundred samples. What is left is lists that double."""
+    tensors = dict(inputs=[models.sim_tensor("x", "int32", (1, 3))], outputs=[models.sim_tensor("y", "int32", (1, 3))])
+    model = models.sim_model(tmp_path / "model.sim.json", **tensors)
+    counts = {}
+    for count in (300, 3000):
+        inputs = memory_path / f"in{count}"
+        inputs.mkdir()
+        for n in range(count):
+            array = np.array([[n, n, n]], np.int32)
+            array.tofile(inputs / f"{n}.bin") if form == "bin" else np.save(inputs / f"{n}.npy", array)
+        counts[count] = faults.count("--model", model, "--input", inputs, "--output", memory_path / "out", "--outfmt",
+                                     form.upper(), "--output_dirname", str(count), "--inflight", 32)
+        assert counts[count]["rename"] == count + 1 and counts[count]["malloc"] > 0
+    assert counts[3000]["malloc"] - counts[300]["malloc"] < (3000 - 300) / 100, counts

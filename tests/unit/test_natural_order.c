@@ -5,6 +5,7 @@
 #include "io/file_list.h"
 #include "io/natural_order.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,10 +179,64 @@ static void lists_are_sorted(void **state)
     }
 }
 
+static void add_name(struct file_list *list, const char *name)
+{
+    assert_int_equal(file_list_add(list, name, strlen(name), DATASET_BIN, NULL), 0);
+}
+
+/* More names than are sorted by comparing, and no key tells them apart: one other name keeps what they share
+ * in it. */
+static void names_with_equal_keys_are_sorted(void **state)
+{
+    (void)state;
+    enum { COUNT = 500 };
+    struct file_list list = {0};
+    char name[64];
+    for (unsigned i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof name, "a-name-that-is-longer-than-a-key-%u.bin", i * 7919 % COUNT);
+        add_name(&list, name);
+    }
+    add_name(&list, "zebra.bin");
+    add_name(&list, "Aardvark.bin");
+    assert_int_equal(file_list_sort(&list, 0, NULL), 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof name, "a-name-that-is-longer-than-a-key-%u.bin", i);
+        assert_string_equal(file_list_name(&list, list.refs[i]), name);
+    }
+    assert_string_equal(file_list_name(&list, list.refs[COUNT]), "Aardvark.bin");
+    assert_string_equal(file_list_name(&list, list.refs[COUNT + 1]), "zebra.bin");
+    file_list_free(&list);
+}
+
+/* Wherever two of them are. */
+static void equal_stems_are_found(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    static const size_t places[][2] = {{0, 1}, {0, 31}, {31, 32}, {0, 199}, {100, 163}, {198, 199}};
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        struct file_list list = {0};
+        size_t left;
+        size_t right;
+        for (size_t i = 0; i < COUNT; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "%zu.bin", i == places[k][1] ? places[k][0] : i);
+            add_name(&list, name);
+        }
+        assert_int_equal(file_list_same_stem(&list, COUNT, &left, &right, NULL), 1);
+        assert_int_equal(left, places[k][0]);
+        assert_int_equal(right, places[k][1]);
+        assert_int_equal(file_list_same_stem(&list, places[k][1], &left, &right, NULL), 0);
+        file_list_free(&list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_in_order),
+        cmocka_unit_test(names_with_equal_keys_are_sorted),
+        cmocka_unit_test(equal_stems_are_found),
         cmocka_unit_test(keys_agree_with_names),
         cmocka_unit_test(long_runs_of_digits_are_ordered),
         cmocka_unit_test(lists_are_sorted),
