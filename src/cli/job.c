@@ -292,6 +292,7 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_s
     if (rc)
         return rc;
     summary->energy = job->energy_result;
+    summary->config = job->options->config;
     aispipe_summary_print(summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;
