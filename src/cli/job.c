@@ -79,6 +79,7 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .aipp_config = o->aipp_config,
         .acl_json = o->acl_json,
         .affinity = cores,
+        .hold = job->hold,
         .log = job->log,
     };
     rc = aispipe_session_open(o->model, &session, &job->session, error);
