@@ -42,6 +42,7 @@ class Scenario:
     saved: tuple = None  # options of saving; None: nothing is saved
     fixed: tuple = ()  # options that belong to the scenario: whoever tunes may not change them
     tune: tuple = ()  # further options for `aispipe tune`
+    auto: tuple = ()  # further options for --auto_tune, which leaves the compute threads as they are
     grid: dict = field(default_factory=dict)  # option → values, for the exhaustive search
 
 
@@ -72,7 +73,7 @@ COMPUTE4 = Scenario(
     "compute4", "executions, with up to four compute threads",
     samples=800, shape=(1, 256), output=(1, 256),
     stages={"h2d": stage(200), "compute": stage(3000), "d2h": stage(200)},
-    tune=("--max_threads", "4"), grid=GRID)
+    tune=("--max_threads", "4"), auto=("--threads", "4"), grid=GRID)
 SAVE = Scenario(
     "save", "writing: results of 400 KB, as text",
     samples=240, shape=(1, 64), output=(1, 1000, 100), saved=("--outfmt", "TXT"),
@@ -83,7 +84,8 @@ BURSTY = Scenario(
     samples=400, shape=(1, 131072), output=(1, 256),
     stages={"h2d": stage(100, 1800, hang_at=80, hang_ms=30), "compute": stage(100, 3600, hang_at=40, hang_ms=30),
             "d2h": stage(100, 1800, hang_at=120, hang_ms=30)},
-    tune=("--max_threads", "4"), grid={**GRID, "inflight": (0, 4, 16, 64, 128)})
+    tune=("--max_threads", "4"), auto=("--threads", "4"),
+    grid={**GRID, "inflight": (0, 4, 16, 64, 128)})
 
 ALL = (LOAD, H2D, COMPUTE1, COMPUTE4, SAVE, BURSTY)
 BY_NAME = {scenario.name: scenario for scenario in ALL}
