@@ -82,8 +82,8 @@ SAVE = Scenario(
 BURSTY = Scenario(
     "bursty", "three stages as fast as each other, all with times that vary much, and each hangs once",
     samples=400, shape=(1, 131072), output=(1, 256),
-    stages={"h2d": stage(100, 1800, hang_at=80, hang_ms=30), "compute": stage(100, 3600, hang_at=40, hang_ms=30),
-            "d2h": stage(100, 1800, hang_at=120, hang_ms=30)},
+    stages={"h2d": stage(100, 1800, hang_at=60, hang_ms=20), "compute": stage(100, 3600, hang_at=30, hang_ms=20),
+            "d2h": stage(100, 1800, hang_at=90, hang_ms=20)},
     tune=("--max_threads", "4"), auto=("--threads", "4"),
     grid={**GRID, "inflight": (0, 4, 16, 64, 128)})
 

@@ -36,7 +36,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--aispipe", default="build/aispipe", help="the program (default build/aispipe)")
     parser.add_argument("--scenario", choices=tuple(scenarios.BY_NAME), help="only this one")
-    parser.add_argument("--budget", type=int, default=40, help="seconds for `aispipe tune`, for each scenario")
+    parser.add_argument("--budget", type=int, default=60, help="seconds for `aispipe tune`, for each scenario")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dir", default=None, help="where the files are made (default /dev/shm or $TMPDIR)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

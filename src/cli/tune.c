@@ -220,10 +220,11 @@ static void print_plan(const struct tune *tune)
         if (tune->problem.searched[knob])
             (void)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", titles[knob]);
     }
-    (void)printf("searching %s for %" PRIu64 " s on %" PRIu64 " samples%s; runs of %.2f s, in pairs\n",
-                 *names ? names : "nothing: every parameter is given", o->budget,
-                 tune_bench_samples(&tune->bench), o->job.output ? ", results saved and removed" : "",
-                 (double)tune->bench.window_ns / SECOND);
+    (void)printf(
+        "searching %s for %" PRIu64 " s on %" PRIu64 " samples%s; runs of %.2f to %.2f s, in pairs\n",
+        *names ? names : "nothing: every parameter is given", o->budget, tune_bench_samples(&tune->bench),
+        o->job.output ? ", results saved and removed" : "", (double)tune->bench.window_ns / SECOND,
+        TUNE_LONGEST_WINDOWS * (double)tune->bench.window_ns / SECOND);
 }
 
 static int search(struct tune *tune, struct tune_result *result, struct aispipe_error *error)

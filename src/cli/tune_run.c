@@ -14,10 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Batches that are measured at least, however short the window is; of very slow models only a few. */
+/* Batches that are measured at least, however short the window is; of slow models only a few. */
 #define LEAST_BATCHES 16
 #define FEWEST_BATCHES 4
-#define LONGEST_WINDOWS 4
 /* How often a run is looked at. */
 #define LOOK_NS 2000000u
 
@@ -375,11 +374,13 @@ static int watch(struct run *run, struct tune_run *result, struct aispipe_error 
     uint64_t window = run->bench->window_ns;
     uint64_t threads = run->job->options->threads;
     uint64_t batches = 4 * threads > LEAST_BATCHES ? 4 * threads : LEAST_BATCHES;
+    if (batches < run->repeat.source.batches)
+        batches = run->repeat.source.batches;
     uint64_t fewest = threads > FEWEST_BATCHES ? threads : FEWEST_BATCHES;
     int rc = await(run, window / 4, threads, window, 1, error);
     struct moment first = now(run);
     if (!rc)
-        rc = await(run, window, batches, LONGEST_WINDOWS * window, fewest, error);
+        rc = await(run, window, batches, TUNE_LONGEST_WINDOWS * window, fewest, error);
     struct moment last = now(run);
     if (rc)
         return rc;

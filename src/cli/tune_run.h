@@ -21,6 +21,9 @@
 
 #define TUNE_SESSIONS 2
 #define TUNE_MOST_BATCHES 64
+/** A run goes on until every sample has been seen once, because they may differ, but for no more than so many
+ * windows. */
+#define TUNE_LONGEST_WINDOWS 2
 
 /** A session, and the options it was opened with. */
 struct tune_session {

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a candidate must still be able to gain to be worth another pair. */
+/* What a candidate must gain to be worth having, and must still be able to gain to be worth another pair. */
 #define WORTH 1.01
-/* Intervals of two pairs are wide enough to drop a candidate, but an accident may make them narrow. */
+/* The interval of two pairs is wide enough to drop a candidate, but an accident may make it narrow: to take
+ * one needs more, unless it gains much. */
 #define PAIRS_TO_DROP 2
 #define PAIRS_TO_TAKE 3
+#define MUCH 1.1
 #define FINAL_PAIRS 10
 /* A stage whose threads work less than this has no use for more of them … */
 #define IDLE 0.6
@@ -51,13 +53,16 @@ static int run_pair(const struct search *search, struct duel *duel, struct aispi
     return 0;
 }
 
-static enum tune_verdict judge(const struct tune_interval *interval)
+static enum tune_verdict judge(const struct tune_interval *interval, bool final)
 {
     if (interval->pairs >= PAIRS_TO_DROP && interval->high < 1)
         return TUNE_WORSE;
-    if (interval->pairs >= PAIRS_TO_TAKE && interval->low > 1)
+    bool enough = interval->pairs >= PAIRS_TO_TAKE;
+    if (!enough && !final && interval->pairs >= PAIRS_TO_DROP && interval->low > MUCH)
         return TUNE_BETTER;
-    if (interval->pairs >= PAIRS_TO_TAKE && interval->high < WORTH)
+    if (enough && interval->low > 1 && interval->ratio >= WORTH)
+        return TUNE_BETTER;
+    if (enough && interval->high < WORTH)
         return TUNE_SAME;
     return TUNE_UNDECIDED;
 }
@@ -104,7 +109,7 @@ static int fight(const struct search *search, struct duel *duel, struct tune_tri
             break;
         }
         trial->interval = tune_interval_of(duel->log_ratio, duel->pairs);
-        trial->verdict = judge(&trial->interval);
+        trial->verdict = judge(&trial->interval, trial->final);
     }
     report(search, duel, trial);
     trial->reason = NULL;
@@ -195,56 +200,75 @@ static void set_value(const struct search *search, struct tune_point *point, enu
     point->value[knob] = as_before ? search->problem->start.value[knob] : value;
 }
 
-/* Goes on in one direction while it pays. `*failed` is the value that did not, 0: there was none. */
-static int walk(struct search *search, enum tune_knob knob, bool up, uint64_t *failed,
-                enum tune_verdict *verdict, bool *improved)
+/* How far a knob was turned: the last value that was better, the one before, and the one that was not. */
+struct turn {
+    uint64_t before; /* 0: there was none */
+    uint64_t failed; /* 0: there was none */
+    enum tune_verdict verdict;
+    bool improved;
+};
+
+/* Goes on in one direction while it pays. */
+static int walk(struct search *search, enum tune_knob knob, bool up, struct turn *turn)
 {
     const struct tune_problem *problem = search->problem;
-    *failed = 0;
+    turn->failed = 0;
     while (!problem->is_over(problem->context, false) && !is_hopeless(search, knob, up)) {
         struct tune_point point = search->result->best;
+        uint64_t now = search->result->run.actual[knob];
         uint64_t value = next_value(search, knob, up);
         if (!value)
             return 0;
         set_value(search, &point, knob, value);
-        int rc = try_point(search, &point, verdict);
+        int rc = try_point(search, &point, &turn->verdict);
         if (rc)
             return rc;
-        if (*verdict != TUNE_BETTER) {
-            *failed = value;
+        if (turn->verdict != TUNE_BETTER) {
+            turn->failed = value;
             return 0;
         }
-        *improved = true;
+        turn->before = now;
+        turn->improved = true;
     }
     return 0;
 }
 
-/* Doubling passes over values: between the best number of threads and one that is worse may lie a better. */
-static int refine(struct search *search, enum tune_knob knob, uint64_t failed, bool *improved)
+static int try_between(struct search *search, enum tune_knob knob, uint64_t low, uint64_t high,
+                       struct turn *turn)
 {
     const struct tune_problem *problem = search->problem;
-    uint64_t now = search->result->run.actual[knob];
-    uint64_t middle = now + (failed - now) / 2;
-    if (stage_of(knob) < 0 || failed < now + 2 || problem->is_over(problem->context, false))
-        return 0;
     struct tune_point point = search->result->best;
-    enum tune_verdict verdict;
-    set_value(search, &point, knob, middle);
-    int rc = try_point(search, &point, &verdict);
-    *improved = *improved || (!rc && verdict == TUNE_BETTER);
+    if (high < low + 2 || problem->is_over(problem->context, false))
+        return 0;
+    set_value(search, &point, knob, low + (high - low) / 2);
+    int rc = try_point(search, &point, &turn->verdict);
+    turn->improved = turn->improved || (!rc && turn->verdict == TUNE_BETTER);
+    return rc;
+}
+
+/* Doubling threads passes over numbers: a better one may lie on either side of the best so far. */
+static int refine(struct search *search, enum tune_knob knob, struct turn *turn)
+{
+    uint64_t best = search->result->run.actual[knob];
+    int rc = 0;
+    if (stage_of(knob) < 0)
+        return 0;
+    if (turn->failed && turn->verdict == TUNE_WORSE)
+        rc = try_between(search, knob, best, turn->failed, turn);
+    if (!rc && turn->before && search->result->run.actual[knob] == best)
+        rc = try_between(search, knob, turn->before, best, turn);
     return rc;
 }
 
 static int search_knob(struct search *search, enum tune_knob knob, bool *improved)
 {
-    uint64_t failed;
-    enum tune_verdict verdict = TUNE_UNDECIDED;
-    *improved = false;
-    int rc = walk(search, knob, true, &failed, &verdict, improved);
-    if (!rc && failed && verdict == TUNE_WORSE)
-        rc = refine(search, knob, failed, improved);
-    if (!rc && !*improved)
-        rc = walk(search, knob, false, &failed, &verdict, improved);
+    struct turn turn = {0};
+    int rc = walk(search, knob, true, &turn);
+    if (!rc)
+        rc = refine(search, knob, &turn);
+    if (!rc && !turn.improved)
+        rc = walk(search, knob, false, &turn);
+    *improved = turn.improved;
     return rc;
 }
 

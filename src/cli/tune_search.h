@@ -42,7 +42,7 @@ struct tune_run {
 };
 
 enum tune_verdict {
-    TUNE_BETTER,    /**< the interval lies above 1 */
+    TUNE_BETTER,    /**< the interval lies above 1, and the gain is worth having */
     TUNE_WORSE,     /**< it lies below */
     TUNE_SAME,      /**< it holds nothing worth having */
     TUNE_UNDECIDED, /**< time or pairs ran out; the best stays */
