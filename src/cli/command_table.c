@@ -172,6 +172,7 @@ const struct option_set tune_set = {
         "not searched. With --output results are saved there and removed again. Writes a file for --config.",
     .options = tune_table,
     .count = sizeof tune_table / sizeof tune_table[0],
+    .with_main = true,
 };
 
 const struct option_set *const command_sets[] = {&compare_set, &convert_set, &devices_set, &tune_set, NULL};

@@ -73,6 +73,7 @@ struct option_set {
     size_t operand_offset;       /**< of a `const char *[]` with a place for each of them */
     const struct option_spec *options;
     size_t count;
+    bool with_main; /**< takes the main form's options as well */
 };
 
 struct option_example {
