@@ -15,12 +15,12 @@
 
 /* ---------------------------------------------------------------- text */
 
-static void add(char text[TUNE_FILE_MOST], const char *format, const char *key, uint64_t value)
+static void add(char text[TUNE_FILE_MOST], const char *key, const char *before, uint64_t value,
+                const char *behind)
 {
     size_t used = strlen(text);
-    (void)snprintf(text + used, TUNE_FILE_MOST - used, "%s\n    \"%s\": ", used > 1 ? "," : "", key);
-    used = strlen(text);
-    (void)snprintf(text + used, TUNE_FILE_MOST - used, format, value);
+    (void)snprintf(text + used, TUNE_FILE_MOST - used, "%s\n    \"%s\": %s%" PRIu64 "%s", used > 1 ? "," : "",
+                   key, before, value, behind);
 }
 
 void tune_file_text(const struct tune_point *point, const struct tune_point *start,
@@ -34,9 +34,9 @@ void tune_file_text(const struct tune_point *point, const struct tune_point *sta
     for (int knob = 0; knob < TUNE_KNOBS; knob++)
         if (keys[knob] && point->value[knob] &&
             (knob == TUNE_BATCH || point->value[knob] != start->value[knob]))
-            add(text, "%" PRIu64, keys[knob], point->value[knob]);
+            add(text, keys[knob], "", point->value[knob], "");
     if (point->value[TUNE_STREAMS])
-        add(text, "[\"NUM_STREAMS=%" PRIu64 "\"]", "engine_option", run->actual[TUNE_THREADS]);
+        add(text, "engine_option", "[\"NUM_STREAMS=", run->actual[TUNE_THREADS], "\"]");
     size_t used = strlen(text);
     (void)snprintf(text + used, TUNE_FILE_MOST - used, "%s}\n", used > 1 ? "\n" : "");
 }
