@@ -153,7 +153,7 @@ static int parse_file(const struct reader *reader, cJSON **root)
     char *text = NULL;
     size_t bytes = 0;
     int rc = read_file(reader, &text, &bytes);
-    if (!rc)
+    if (!rc && text)
         rc = parse_text(reader, text, bytes, root);
     free(text);
     return rc;
@@ -202,7 +202,9 @@ static int take_number(const struct reader *reader, struct given *given, double 
                             "%s: %s is too large to be exact as a JSON number; write it as a text in quotes",
                             given->label, text);
     given->value = text; /* fields of these kinds keep no text */
-    return option_value_take(&target, given);
+    int rc = option_value_take(&target, given);
+    given->value = NULL;
+    return rc;
 }
 
 static int take_one(const struct reader *reader, struct given *given, const cJSON *item)
@@ -292,7 +294,7 @@ int config_file_read(const char *path, struct options *options, const char **in_
     if (rc)
         return rc;
     options->config_values = root;
-    if (!cJSON_IsObject(root))
+    if (!root || !cJSON_IsObject(root))
         return cannot(&reader, "does not hold a JSON object",
                       "write the options as in {\"threads\": 4, \"queue_depth\": \"load=8,save=8\"}");
     for (const cJSON *item = root->child; item; item = item->next) {

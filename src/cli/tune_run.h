@@ -57,7 +57,7 @@ struct tune_bench {
  * batch is open, `start` gets the smallest. */
 int tune_bench_open(struct tune_bench *bench, struct tune_point *start, struct aispipe_error *error);
 /** Runs once. AISPIPE_CLOSED: a signal has come. */
-int tune_bench_measure(struct tune_bench *bench, const struct tune_point *point, struct tune_run *run,
+int tune_bench_measure(struct tune_bench *bench, const struct tune_point *point, struct tune_run *result,
                        struct aispipe_error *error);
 /** Whether the engine is OpenVINO's CPU device and nobody has said how it shares the cores. */
 bool tune_bench_has_streams(const struct tune_bench *bench);
