@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
 
+#include "cli/affinity.h"
 #include "cli/check.h"
 #include "cli/help.h"
 #include "cli/run.h"
@@ -334,6 +335,8 @@ int tune_command(int argc, char *const *argv, struct console *console)
         rc = check_job(job, &error);
     if (!rc)
         rc = tune_file_check(tune.options.config_out, &error);
+    if (!rc)
+        rc = affinity_apply(job->affinity, &error); /* before any thread exists */
     if (rc) {
         console_error(console, error.message);
         options_free(job);
