@@ -270,6 +270,10 @@ static int write_members(struct json_writer *json, const struct aispipe_summary 
     json_key(json, "pid");
     json_uint(json, (uint64_t)getpid());
     write_args(json, argc, argv);
+    if (summary->config) {
+        json_key(json, "config");
+        json_string(json, summary->config);
+    }
     json_key(json, "throughput");
     json_double(json, summary->throughput);
     write_latency(json, "NPU_compute_time", &summary->compute);

@@ -43,6 +43,8 @@ struct aispipe_summary {
     char advice[512]; /**< the sentence that says which stage bounds the run, and what to try */
     /** NULL: not measured; set by the caller after aispipe_summary_collect. */
     const struct aispipe_summary_energy *energy;
+    /** The file that options were taken from, as the user gave it; borrowed. NULL: none; set as `energy`. */
+    const char *config;
 };
 
 /** Paths for the summary file. A path's length is returned as snprintf does. */

@@ -105,10 +105,8 @@ static int fail_stat(const char *option, const char *path, struct aispipe_error 
                         show(&shown, path), strerror(errno));
 }
 
-/* What everybody can change should not steer what root runs. Returns whether it was said. A sticky directory
- * lets nobody change what others put there. */
-static bool warn_of_writers(const char *what, const char *path, const struct stat *info,
-                            const struct aispipe_log *log)
+/* A sticky directory lets nobody change what others put there. */
+bool check_writers(const char *what, const char *path, const struct stat *info, const struct aispipe_log *log)
 {
     struct shown shown;
     bool sticky = S_ISDIR(info->st_mode) && (info->st_mode & S_ISVTX);
@@ -125,7 +123,7 @@ static void warn_of_file_writers(const char *what, const char *path, const struc
 {
     struct stat info;
     if (path && stat(path, &info) == 0 && S_ISREG(info.st_mode))
-        (void)warn_of_writers(what, path, &info, log);
+        (void)check_writers(what, path, &info, log);
 }
 
 static int check_model(const char *path, const struct aispipe_log *log, struct aispipe_error *error)
@@ -145,7 +143,7 @@ static int check_model(const char *path, const struct aispipe_log *log, struct a
     int status = check_access("model", path, R_OK, error);
     if (status)
         return status;
-    (void)warn_of_writers("model file", path, &info, log);
+    (void)check_writers("model file", path, &info, log);
     return 0;
 }
 
@@ -186,7 +184,7 @@ static int check_input(const char *input, const struct aispipe_log *log, struct 
         path[length] = '\0';
         int status = check_input_path(path, &info, error);
         if (!status && !warned)
-            warned = warn_of_writers("input", path, &info, log);
+            warned = check_writers("input", path, &info, log);
         if (status || !part[length])
             return status;
         part += length + 1;
@@ -236,7 +234,7 @@ static int check_aipp_config(const char *path, const struct aispipe_log *log, st
                             show(&shown, path), (intmax_t)info.st_size, AIPP_CONFIG_MOST);
     int status = check_access("aipp_config", path, R_OK, error);
     if (!status)
-        (void)warn_of_writers("AIPP configuration file", path, &info, log);
+        (void)check_writers("AIPP configuration file", path, &info, log);
     return status;
 }
 

@@ -5,6 +5,8 @@
 
 #include "cli/options.h"
 
+#include <sys/stat.h>
+
 /** Text from the command line made fit for one line: control characters replaced, the middle cut if long. */
 struct shown {
     char text[768];
@@ -14,6 +16,10 @@ const char *show_part(struct shown *shown, const char *text, size_t length);
 
 /** A relative path that is not empty, does not lead upwards and whose last part is a name. */
 bool check_subpath(const char *path);
+
+/** Warns that everybody can change what steers what root runs. Returns whether it did. */
+bool check_writers(const char *what, const char *path, const struct stat *info,
+                   const struct aispipe_log *log);
 
 /**
  * Refuses options that need another one, a missing model, and paths that are missing, of the wrong kind or

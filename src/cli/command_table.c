@@ -131,4 +131,48 @@ const struct option_set convert_set = {
     .count = sizeof convert_table / sizeof convert_table[0],
 };
 
-const struct option_set *const command_sets[] = {&compare_set, &convert_set, &devices_set, NULL};
+static const struct option_spec tune_table[] = {
+    {.name = "config_out",
+     .kind = OPTION_TEXT,
+     .metavar = "FILE.json",
+     .default_words = TUNE_CONFIG_OUT,
+     .help = "The file that is written, for --config. One that is there is replaced, if it holds options.",
+     .offset = FIELD(tune_options, const char *, config_out)},
+    {.name = "budget",
+     .kind = OPTION_NUMBER,
+     .metavar = "SECONDS",
+     .initial = 60,
+     .min = 1,
+     .max = 86400,
+     .help = "How long to search, about. Opening a large model again and again counts, too.",
+     .offset = FIELD(tune_options, uint64_t, budget)},
+    {.name = "max_threads",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     .initial = 64,
+     .min = 1,
+     .max = 1024,
+     .help = "Most threads of a stage that are tried.",
+     .offset = FIELD(tune_options, uint64_t, max_threads)},
+    {.name = "help",
+     .aliases = {"-h"},
+     .kind = OPTION_FLAG,
+     .help = "Prints this text.",
+     .offset = FIELD(tune_options, bool, job.help)},
+};
+
+const struct option_set tune_set = {
+    .command = "tune",
+    .summary = "finds the fastest settings for a model and its data",
+    .purpose =
+        "Finds the settings with which your model runs your data fastest: compute, load and save threads, "
+        "batches in flight, queue depths, the batch size of a model that leaves it open, OpenVINO's streams. "
+        "Runs of less than a second, in pairs, decide what is kept; the winner must beat the defaults once "
+        "more. Takes the options of a run, --model and --input at least; those settings that are given are "
+        "not searched. With --output results are saved there and removed again. Writes a file for --config.",
+    .options = tune_table,
+    .count = sizeof tune_table / sizeof tune_table[0],
+    .with_main = true,
+};
+
+const struct option_set *const command_sets[] = {&compare_set, &convert_set, &devices_set, &tune_set, NULL};

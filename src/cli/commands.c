@@ -50,7 +50,7 @@ static bool parse(const struct option_set *set, int argc, char *const *argv, voi
     return false;
 }
 
-int command_run(int argc, char *const *argv, const struct console *console)
+int command_run(int argc, char *const *argv, struct console *console)
 {
     const char *name = argv[1];
     int status;
@@ -72,5 +72,7 @@ int command_run(int argc, char *const *argv, const struct console *console)
             return status;
         return convert_command(&options, console);
     }
+    if (strcmp(name, tune_set.command) == 0)
+        return tune_command(argc - 1, argv + 1, console);
     return refuse_unknown(name, console);
 }

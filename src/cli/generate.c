@@ -219,7 +219,13 @@ static void bash_commands(void)
         (void)printf("        %s) case $cur in -*) _aispipe_words \"", (*set)->command);
         for (size_t i = 0; i < (*set)->count; i++)
             (void)printf("%s--%s", i ? " " : "", (*set)->options[i].name);
-        (void)fputs("\" \"$cur\" ;; esac; [ \"$COMP_CWORD\" -gt 1 ] && return ;;\n", stdout);
+        for (size_t i = 0; (*set)->with_main && i < option_count; i++)
+            if (option_table[i].kind != OPTION_FLAG)
+                (void)printf(" --%s", option_table[i].name);
+        /* Values of the main form's options are completed below. */
+        (void)fputs((*set)->with_main ? "\" \"$cur\"; return ;; esac ;;\n"
+                                      : "\" \"$cur\" ;; esac; [ \"$COMP_CWORD\" -gt 1 ] && return ;;\n",
+                    stdout);
     }
     (void)fputs("    esac\n", stdout);
 }

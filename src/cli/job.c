@@ -79,6 +79,7 @@ int job_open_session(struct job *job, struct aispipe_error *error)
         .aipp_config = o->aipp_config,
         .acl_json = o->acl_json,
         .affinity = cores,
+        .hold = job->hold,
         .log = job->log,
     };
     rc = aispipe_session_open(o->model, &session, &job->session, error);
@@ -292,6 +293,7 @@ int job_summarise(struct job *job, int argc, char *const *argv, struct aispipe_s
     if (rc)
         return rc;
     summary->energy = job->energy_result;
+    summary->config = job->options->config;
     aispipe_summary_print(summary, job->options->display_all_summary, &job->log);
     if (!job->sink)
         return 0;

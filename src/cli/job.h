@@ -29,6 +29,7 @@ struct job {
     unsigned share_index; /**< which part of the dataset … */
     unsigned shares;      /**< … of how many; 0: all of it */
     bool shape_later;     /**< the shape is set by job_set_shape, before each run */
+    bool hold;            /**< sessions come and go: the device stays open between them */
 
     /* Made by the steps. */
     struct aispipe_session *session;

@@ -67,7 +67,6 @@ static int run(struct options *options, struct console *console, int argc, char 
     }
     if (ascend.ended)
         return ascend.status;
-    raise_descriptor_limit();
     /* What the runtime dumps is complete when it has been finalised. */
     int status = finish_engines(console, run_command(options, console, argc, argv));
     return ascend_finish(options, console, status);
@@ -97,6 +96,7 @@ int main(int argc, char **argv)
      * concern of the user's. */
     (void)setenv("HWLOC_HIDE_ERRORS", "2", 0);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    raise_descriptor_limit();
     if (command_given(argc, argv))
         return finish_stdout(&console, finish_engines(&console, command_run(argc, argv, &console)));
     if (msprof_return(&error) || options_parse(argc, argv, &options, &log, &error)) {

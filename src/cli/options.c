@@ -276,6 +276,14 @@ const struct option_spec option_table[] = {
              "only after an execution.",
      .offset = FIELD(const char *, output_size)},
 
+    {.name = "config",
+     .kind = OPTION_FILE,
+     .group = GROUP_PIPELINE,
+     .metavar = "FILE.json",
+     .default_words = "none",
+     .help = "Takes options from this file, a JSON object with their names as keys, as in {\"threads\": 4}. "
+             "'aispipe tune' writes such a file. What is given on the command line counts.",
+     .offset = FIELD(const char *, config)},
     {.name = "threads",
      .kind = OPTION_NUMBER,
      .group = GROUP_PIPELINE,

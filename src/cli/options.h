@@ -21,8 +21,14 @@ struct number_list {
     uint64_t values[NUMBER_LIST_MAX];
 };
 
-/** What the command line said. Strings point into argv. A field's default is in the table. */
+/** Where options that come from a file keep their text (config_file.h). */
+struct cJSON;
+
+/** What the command line said, and the file of --config. Strings point into argv, or into config_values. A
+ * field's default is in the table. */
 struct options {
+    const char *config;          /**< file of options that the command line does not give; NULL: none */
+    struct cJSON *config_values; /**< allocated; freed by options_free */
     const char *model;
     const char *input;  /**< NULL: pure inference */
     const char *output; /**< NULL: nothing is saved */
@@ -64,6 +70,7 @@ struct options {
     const char *aipp_config;     /**< NULL: none */
     const char **engine_options; /**< allocated; freed by options_free */
     size_t n_engine_options;
+    size_t n_configured_engine_options; /**< the first of them that the command line may still replace */
     bool pipeline;
     uint64_t threads;
     uint64_t load_threads; /**< 0: chosen */

@@ -61,6 +61,8 @@ struct option_spec {
 };
 
 #define OPTION_MAX_OPERANDS 2
+/** Most options of a set. */
+#define OPTION_SET_MAX 80
 
 /** The options of the main form, or of a sub-command, and where parsing puts them. */
 struct option_set {
@@ -71,6 +73,7 @@ struct option_set {
     size_t operand_offset;       /**< of a `const char *[]` with a place for each of them */
     const struct option_spec *options;
     size_t count;
+    bool with_main; /**< takes the main form's options as well */
 };
 
 struct option_example {
@@ -112,6 +115,13 @@ const char *option_default(const struct option_spec *spec, char *text, size_t ca
  */
 int option_set_parse(const struct option_set *set, int argc, char *const *argv, void *fields,
                      const char **seen, struct aispipe_error *error);
+
+/**
+ * options_parse for a set whose first entries are the main form's, and whose fields begin with a struct
+ * options, which is what is checked. `seen` has OPTION_SET_MAX places; it is set, too, for what a file gave.
+ */
+int options_parse_set(const struct option_set *set, int argc, char *const *argv, struct options *options,
+                      const char **seen, const struct aispipe_log *log, struct aispipe_error *error);
 
 /** The option of a set that `typed` (`length` bytes, with its dashes, without "=value") spells, or NULL. */
 const struct option_spec *option_find(const struct option_set *set, const char *typed, size_t length);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file tune_stats.h
+ * Is one way of running faster than another? Both are run in pairs, one right after the other, so that what
+ * slows the machine down for a while slows down both. The logarithms of the pairs' ratios are taken as a
+ * sample of a normal distribution, and Student's t gives the interval in which their mean lies with 95 %.
+ */
+#ifndef AISPIPE_CLI_TUNE_STATS_H
+#define AISPIPE_CLI_TUNE_STATS_H
+
+#include <stddef.h>
+
+/** What pairs say about the ratio. */
+struct tune_interval {
+    double ratio; /**< geometric mean */
+    double low;   /**< with one pair: 0 … */
+    double high;  /**< … and infinite */
+    size_t pairs;
+};
+
+/** The 97.5 % quantile of Student's t, so that ±it holds 95 %; `freedom` ≥ 1. Within 0.02 %. */
+double tune_quantile(size_t freedom);
+/** The interval of `n` ≥ 1 ratios, each given as its natural logarithm. */
+struct tune_interval tune_interval_of(const double *log_ratios, size_t n);
+
+#endif
