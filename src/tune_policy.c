@@ -259,6 +259,10 @@ static bool try_something(struct tune_policy *policy, const struct tune_window *
     enum aispipe_tune_parameter first = save_first ? AISPIPE_TUNE_SAVE_THREADS : AISPIPE_TUNE_LOAD_THREADS;
     enum aispipe_tune_parameter second = save_first ? AISPIPE_TUNE_LOAD_THREADS : AISPIPE_TUNE_SAVE_THREADS;
     uint64_t now = sample->now_ns;
+    /* Where no core is free, more threads are the less likely to help. */
+    bool crowded = window->cores_used > 0.9 * policy->frame.cores;
+    if (crowded && try_fewer_slots(policy, window, now))
+        return true;
     return try_threads(policy, first, window, now) || try_threads(policy, second, window, now) ||
            try_more_slots(policy, window, now) || try_fewer_slots(policy, window, now) ||
            try_fewer_threads(policy, first, window, now) || try_fewer_threads(policy, second, window, now);
@@ -340,6 +344,12 @@ static bool fills_gaps(const struct tune_trial *trial, const struct tune_gain *g
            tune_busy_gain(trial) > 2 * SMALL_GAIN;
 }
 
+/* More slots are wanted where times vary much, and there one window says little about the rate. */
+static double clear_loss(const struct tune_trial *trial)
+{
+    return trial->parameter == AISPIPE_TUNE_INFLIGHT && trial->up ? 2 * CLEAR_GAIN : CLEAR_GAIN / 2;
+}
+
 /* What is beyond doubt, after one window of each already. Returns whether it was decided. */
 static bool judge_clear(struct tune_policy *policy, uint64_t now_ns, struct tune_step *step)
 {
@@ -347,7 +357,7 @@ static bool judge_clear(struct tune_policy *policy, uint64_t now_ns, struct tune
     bool clear = fabs(gain.mean) > CLEAR_BY * gain.half_width;
     if ((clear && gain.mean > CLEAR_GAIN) || fills_gaps(&policy->trial, &gain))
         decide(policy, true, &gain, now_ns, step);
-    else if (clear && gain.mean < -CLEAR_GAIN / 2)
+    else if (clear && gain.mean < -clear_loss(&policy->trial))
         decide(policy, false, &gain, now_ns, step);
     return step->decided;
 }
@@ -357,7 +367,8 @@ static bool judge_pairs(struct tune_policy *policy, uint64_t now_ns, struct tune
     const struct tune_trial *trial = &policy->trial;
     struct tune_gain gain = tune_gain_of_pairs(trial);
     bool better = gain.mean > SMALL_GAIN && gain.mean > gain.half_width;
-    bool hopeless = gain.mean + gain.half_width < 2 * SMALL_GAIN;
+    /* What is left to find may still be there, but the time is better spent on something else first. */
+    bool hopeless = gain.mean + gain.half_width < 2 * SMALL_GAIN || (trial->pairs > 2 && gain.mean < SMALL_GAIN);
     bool dear = gain.mean < 0 && !may_lose(policy, now_ns);
     if (better)
         decide(policy, true, &gain, now_ns, step);
