@@ -21,7 +21,9 @@
 
 #define SATURATED 0.97 /* a stage that works for so much of the time bounds the run */
 #define BOUND 0.85     /* a stage that reads or writes may, because waiting for a core is work to it */
+#define NO_GAPS 0.985  /* a stage that works for so much of the time hardly ever runs empty */
 #define CACHE_BYTES ((size_t)4 << 20)
+#define CACHE_CORES 0.5 /* with less than this in use, caches are not what holds the run back */
 
 #define SMALL_GAIN 0.01 /* not worth keeping */
 #define CLEAR_GAIN 0.08 /* believed after one window, */
@@ -40,7 +42,7 @@ void tune_policy_init(struct tune_policy *policy, const struct tune_frame *frame
 
 uint64_t tune_policy_interval_ns(const struct tune_policy *policy)
 {
-    bool quiet = policy->has_seen && !policy->on_trial;
+    bool quiet = policy->has_seen && !policy->on_trial && policy->windows > 1;
     return quiet ? WATCH_NS / 8 : CLIMB_NS / 4;
 }
 
@@ -70,7 +72,7 @@ static uint64_t window_length(const struct tune_policy *policy)
 {
     if (policy->on_trial)
         return policy->trial.window_ns;
-    return policy->has_seen ? WATCH_NS : CLIMB_NS;
+    return policy->has_seen && policy->windows > 1 ? WATCH_NS : CLIMB_NS;
 }
 
 static bool window_is_full(const struct tune_policy *policy, const struct tune_sample *sample)
@@ -126,7 +128,7 @@ static unsigned next_value(const struct tune_policy *policy, enum aispipe_tune_p
 {
     uint64_t value = policy->now.value[parameter];
     bool threads = parameter != AISPIPE_TUNE_INFLIGHT;
-    bool far = threads ? 4 * window->cores_used < policy->frame.cores : window->busy[window->busiest] < 0.9;
+    bool far = threads ? 4 * window->cores_used < policy->frame.cores : window->busy[window->busiest] < 0.95;
     if (threads && policy->moves[parameter][up].failures % 2)
         value = up ? value + 1 : value - 1;
     else if (up)
@@ -193,8 +195,7 @@ static bool try_threads(struct tune_policy *policy, enum aispipe_tune_parameter 
 static bool try_more_slots(struct tune_policy *policy, const struct tune_window *window, uint64_t now_ns)
 {
     double busy = window->busy[window->busiest];
-    if (busy >= SATURATED || !is_open(policy, AISPIPE_TUNE_INFLIGHT, true, now_ns) ||
-        !may_lose(policy, now_ns))
+    if (busy >= NO_GAPS || !is_open(policy, AISPIPE_TUNE_INFLIGHT, true, now_ns) || !may_lose(policy, now_ns))
         return false;
     begin_trial(policy, AISPIPE_TUNE_INFLIGHT, true, window);
     char share[16];
@@ -207,8 +208,9 @@ static bool try_more_slots(struct tune_policy *policy, const struct tune_window 
 static bool try_fewer_slots(struct tune_policy *policy, const struct tune_window *window, uint64_t now_ns)
 {
     double bytes = (double)policy->frame.slot_bytes * policy->now.value[AISPIPE_TUNE_INFLIGHT];
-    if (bytes <= (double)CACHE_BYTES || !is_open(policy, AISPIPE_TUNE_INFLIGHT, false, now_ns) ||
-        !may_lose(policy, now_ns))
+    bool cached = bytes <= (double)CACHE_BYTES || window->cores_used < CACHE_CORES;
+    if (cached || window->busy[window->busiest] < SATURATED ||
+        !is_open(policy, AISPIPE_TUNE_INFLIGHT, false, now_ns) || !may_lose(policy, now_ns))
         return false;
     begin_trial(policy, AISPIPE_TUNE_INFLIGHT, false, window);
     (void)snprintf(policy->trial.reason, sizeof policy->trial.reason,
@@ -261,10 +263,12 @@ static bool try_something(struct tune_policy *policy, const struct tune_window *
     uint64_t now = sample->now_ns;
     /* Where no core is free, more threads are the less likely to help. */
     bool crowded = window->cores_used > 0.9 * policy->frame.cores;
-    if (crowded && try_fewer_slots(policy, window, now))
+    /* The first window is of a pipeline that fills: it says little about the slots. */
+    bool full = policy->windows > 1;
+    if (full && crowded && try_fewer_slots(policy, window, now))
         return true;
     return try_threads(policy, first, window, now) || try_threads(policy, second, window, now) ||
-           try_more_slots(policy, window, now) || try_fewer_slots(policy, window, now) ||
+           (full && (try_more_slots(policy, window, now) || try_fewer_slots(policy, window, now))) ||
            try_fewer_threads(policy, first, window, now) || try_fewer_threads(policy, second, window, now);
 }
 
@@ -290,6 +294,17 @@ static void fill_decision(const struct tune_policy *policy, const struct tune_ga
     memcpy(decision->reason, trial->reason, sizeof decision->reason);
 }
 
+/* What a change of slots is judged by, beside the rate. */
+static void add_busy(const struct tune_trial *trial, struct aispipe_tune_decision *decision)
+{
+    const struct tune_window *after = &trial->after[trial->pairs - 1];
+    size_t used = strlen(decision->reason);
+    if (trial->parameter == AISPIPE_TUNE_INFLIGHT && trial->up)
+        (void)snprintf(decision->reason + used, sizeof decision->reason - used,
+                       ", and with more slots %s %.1f %%", aispipe_stage_name(after->busiest),
+                       100 * after->busy[after->busiest]);
+}
+
 static uint64_t back_off(unsigned failures)
 {
     uint64_t ns = BACK_OFF_NS << (failures < 20 ? failures : 20);
@@ -311,6 +326,7 @@ static void decide(struct tune_policy *policy, bool keep, const struct tune_gain
     const struct tune_trial *trial = &policy->trial;
     struct tune_move *move = &policy->moves[trial->parameter][trial->up];
     fill_decision(policy, gain, now_ns, &step->decision);
+    add_busy(trial, &step->decision);
     step->decided = true;
     step->decision.verdict = keep ? AISPIPE_TUNE_KEPT : AISPIPE_TUNE_TAKEN_BACK;
     policy->now = keep ? trial->with : trial->without;
@@ -337,17 +353,21 @@ static void note_loss(struct tune_policy *policy)
         policy->lost_ns += (1 - after->rate / before->rate) * after->seconds * 1e9;
 }
 
-/* More slots are kept where the busiest stage runs empty less often, and the run is at least not slower. */
-static bool fills_gaps(const struct tune_trial *trial, const struct tune_gain *gain)
-{
-    return trial->parameter == AISPIPE_TUNE_INFLIGHT && trial->up && gain->mean > -SMALL_GAIN &&
-           tune_busy_gain(trial) > 2 * SMALL_GAIN;
-}
-
 /* More slots are wanted where times vary much, and there one window says little about the rate. */
 static double clear_loss(const struct tune_trial *trial)
 {
     return trial->parameter == AISPIPE_TUNE_INFLIGHT && trial->up ? 2 * CLEAR_GAIN : CLEAR_GAIN / 2;
+}
+
+/* More slots are kept where the busiest stage runs empty less often. That is all they can do for it where
+ * hardly any core is in use; elsewhere they may make work slower as well, and the rate must at least be the
+ * same. */
+static bool fills_gaps(const struct tune_trial *trial, const struct tune_gain *gain)
+{
+    if (trial->parameter != AISPIPE_TUNE_INFLIGHT || !trial->up || tune_busy_gain(trial) < 2 * SMALL_GAIN)
+        return false;
+    bool asleep = trial->after[trial->pairs - 1].cores_used < CACHE_CORES;
+    return gain->mean > (asleep ? -clear_loss(trial) : -SMALL_GAIN);
 }
 
 /* What is beyond doubt, after one window of each already. Returns whether it was decided. */
@@ -368,7 +388,8 @@ static bool judge_pairs(struct tune_policy *policy, uint64_t now_ns, struct tune
     struct tune_gain gain = tune_gain_of_pairs(trial);
     bool better = gain.mean > SMALL_GAIN && gain.mean > gain.half_width;
     /* What is left to find may still be there, but the time is better spent on something else first. */
-    bool hopeless = gain.mean + gain.half_width < 2 * SMALL_GAIN || (trial->pairs > 2 && gain.mean < SMALL_GAIN);
+    bool hopeless =
+        gain.mean + gain.half_width < 2 * SMALL_GAIN || (trial->pairs > 2 && gain.mean < SMALL_GAIN);
     bool dear = gain.mean < 0 && !may_lose(policy, now_ns);
     if (better)
         decide(policy, true, &gain, now_ns, step);
@@ -424,6 +445,7 @@ void tune_policy_feed(struct tune_policy *policy, const struct tune_sample *samp
         return;
     struct tune_window window =
         tune_window_of(&policy->begin, sample, policy->ticks, policy->tick_sum, policy->tick_squares);
+    policy->windows++;
     if (policy->on_trial) {
         go_on(policy, &window, sample->now_ns, step);
     } else {

@@ -90,6 +90,7 @@ struct tune_policy {
     struct tune_sample begin; /**< of the window */
     struct tune_sample last;
     struct tune_sample origin; /**< of the whole, for the last word */
+    uint64_t windows;          /* so far */
     unsigned ticks;
     double tick_sum, tick_squares; /**< of the rates of the window's ticks */
     struct tune_window seen;       /**< the last window that was watched */
