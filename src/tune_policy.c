@@ -27,6 +27,7 @@
 
 #define SMALL_GAIN 0.01 /* not worth keeping */
 #define CLEAR_GAIN 0.08 /* believed after one window, */
+#define CHANCE 0.5      /* a loss that one window may show by chance, where times vary much */
 #define CLEAR_BY 1.5    /* where it is so many times the half width of its 95 % interval */
 
 #define BACK_OFF_NS SECOND
@@ -349,8 +350,11 @@ static void note_loss(struct tune_policy *policy)
     const struct tune_trial *trial = &policy->trial;
     const struct tune_window *after = &trial->after[trial->pairs - 1];
     const struct tune_window *before = &trial->before[trial->n_before - 1];
-    if (after->rate < before->rate)
-        policy->lost_ns += (1 - after->rate / before->rate) * after->seconds * 1e9;
+    if (before->rate <= 0)
+        return;
+    /* What chance has taken from one window it gives to another. */
+    policy->lost_ns += fmax(1 - after->rate / before->rate, -1) * after->seconds * 1e9;
+    policy->lost_ns = fmax(policy->lost_ns, 0);
 }
 
 /* More slots are wanted where times vary much, and there one window says little about the rate. */
@@ -367,7 +371,7 @@ static bool fills_gaps(const struct tune_trial *trial, const struct tune_gain *g
     if (trial->parameter != AISPIPE_TUNE_INFLIGHT || !trial->up || tune_busy_gain(trial) < 2 * SMALL_GAIN)
         return false;
     bool asleep = trial->after[trial->pairs - 1].cores_used < CACHE_CORES;
-    return gain->mean > (asleep ? -clear_loss(trial) : -SMALL_GAIN);
+    return gain->mean > (asleep ? -CHANCE : -SMALL_GAIN);
 }
 
 /* What is beyond doubt, after one window of each already. Returns whether it was decided. */
@@ -390,7 +394,8 @@ static bool judge_pairs(struct tune_policy *policy, uint64_t now_ns, struct tune
     /* What is left to find may still be there, but the time is better spent on something else first. */
     bool hopeless =
         gain.mean + gain.half_width < 2 * SMALL_GAIN || (trial->pairs > 2 && gain.mean < SMALL_GAIN);
-    bool dear = gain.mean < 0 && !may_lose(policy, now_ns);
+    struct tune_gain ticks = tune_gain_of_ticks(trial);
+    bool dear = ticks.mean < -ticks.half_width && !may_lose(policy, now_ns);
     if (better)
         decide(policy, true, &gain, now_ns, step);
     else if (hopeless || dear || trial->pairs == TUNE_MOST_PAIRS)
