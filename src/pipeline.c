@@ -373,8 +373,8 @@ static void abandon_start(struct aispipe_pipeline *p, const char *what, int reas
         latch_open(&p->gates[k]);
 }
 
-/* Creates the threads, without those that do not come to be. 0 or an errno; *left: of the stages' threads those
- * that are missing; *what: what the first of them was for. */
+/* Creates the threads, without those that do not come to be. 0 or an errno; *left: of the stages' threads
+ * those that are missing; *what: what the first of them was for. */
 static int create_threads(struct aispipe_pipeline *p, unsigned *left, const char **what)
 {
     /* Signals are the program's business: its own threads receive them, not ours. */

@@ -17,8 +17,9 @@ struct tune_window tune_window_of(const struct tune_sample *begin, const struct 
 /** Batches from one sample to the other: those that were loaded or those that were saved, whichever is less.
  */
 uint64_t tune_batches_between(const struct tune_sample *begin, const struct tune_sample *end);
-/** Of all windows of the new setting against all of the old one, by the scatter of the ticks inside them. One of
- * each is enough, but what lasts longer than a tick, as bursts do, makes the interval narrower than it should be.
+/** Of all windows of the new setting against all of the old one, by the scatter of the ticks inside them. One
+ * of each is enough, but what lasts longer than a tick, as bursts do, makes the interval narrower than it
+ * should be.
  */
 struct tune_gain tune_gain_of_ticks(const struct tune_trial *trial);
 /** Of all pairs: each window of the new setting against the mean of its two neighbours. At least two pairs.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pipelines whose threads and slots come and go while they run: every batch once, and an end from every state. */
+/* Pipelines whose threads and slots come and go while they run: every batch once, and an end from every
+ * state. */
 #include "unit.h"
 
 #include "clock.h"
@@ -95,7 +96,8 @@ static void bench_init(struct bench *bench, uint64_t samples)
     bench->load_fails_at = bench->save_fails_at = NONE;
     bench->stored = calloc(samples + 1, 1);
     temp_write(&directory, "m.sim.json", text, sizeof text - 1);
-    const struct aispipe_session_options options = {.compute_threads = 2, .log = {.write = hear, .context = bench}};
+    const struct aispipe_session_options options = {.compute_threads = 2,
+                                                    .log = {.write = hear, .context = bench}};
     if (aispipe_session_open(temp_path(&directory, "m.sim.json"), &options, &bench->session, &bench->error))
         fail_msg("%s", bench->error.message);
     bench->source = (struct aispipe_source){.context = bench,
@@ -112,8 +114,8 @@ static void bench_init(struct bench *bench, uint64_t samples)
 
 static void bench_start(struct bench *bench)
 {
-    if (aispipe_pipeline_create(bench->session, &bench->options, &bench->source, &bench->sink, &bench->pipeline,
-                                &bench->error) ||
+    if (aispipe_pipeline_create(bench->session, &bench->options, &bench->source, &bench->sink,
+                                &bench->pipeline, &bench->error) ||
         aispipe_pipeline_start(bench->pipeline, &bench->error))
         fail_msg("%s", bench->error.message);
 }
@@ -167,11 +169,13 @@ static void *switch_often(void *argument)
     uint64_t random = 7;
     while (!atomic_load(&switcher->stop)) {
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        const struct tune_setting setting = {{(unsigned)(random >> 33) % 8 + 1, (unsigned)(random >> 40) % 8 + 1,
+        const struct tune_setting setting = {{(unsigned)(random >> 33) % 8 + 1,
+                                              (unsigned)(random >> 40) % 8 + 1,
                                               (unsigned)(random >> 47) % switcher->most_inflight + 1}};
         if (pipeline_set_live(bench->pipeline, &setting))
             return "no memory";
-        struct aispipe_tuning tuning = {.spin = 50, .wake_batch = switcher->switched % 5 + 1, .nap_ns = 100000};
+        struct aispipe_tuning tuning = {
+            .spin = 50, .wake_batch = switcher->switched % 5 + 1, .nap_ns = 100000};
         if (switcher->switched % 7 == 0 && aispipe_pipeline_tune(bench->pipeline, &tuning, NULL))
             return "refused";
         switcher->switched++;
@@ -256,7 +260,8 @@ static void a_failure_wakes_those_who_park(void **state)
         *(i % 2 ? &bench.save_fails_at : &bench.load_fails_at) = 700;
         bench_start(&bench);
         assert_int_equal(bench_wait(&bench), AISPIPE_IO);
-        assert_non_null(strstr(bench.error.message, i % 2 ? "cannot save on purpose" : "cannot load on purpose"));
+        assert_non_null(
+            strstr(bench.error.message, i % 2 ? "cannot save on purpose" : "cannot load on purpose"));
         bench_end(&bench);
     }
 }
