@@ -8,6 +8,7 @@ import signal
 import time
 
 import models
+import numpy as np
 import pytest
 from harness import (
     SANITIZED,
@@ -16,6 +17,7 @@ from harness import (
     complement,
     field,
     float_files,
+    npy_bytes,
     start,
     summary_of,
     temporaries,
@@ -72,24 +74,29 @@ def check_decisions(run, tuning):
         assert tuning["start"][name] <= tuning["end"][name] <= tuning["most"][name]
 
 
-def test_large_batches_and_decisions_that_agree(tmp_path, sim):
-    """Few slots fit, and the stages run empty now and then: more are tried. Of the files a few are different."""
-    shape = [1, 65536]
-    stage = models.sim_stage(latency_us=100, jitter_us=3000)
+def test_load_bounds_and_decisions_that_agree(tmp_path, sim, zstd):
+    """Unpacking is all the work there is, so more threads for it are tried. Of the files a few are different."""
+    shape = [1, 131072]
     tensors = {"inputs": [models.sim_tensor("x", shape=shape)], "outputs": [models.sim_tensor("y", shape=[1, 16])]}
-    arrays = float_files(tmp_path / "in", 8, elements=65536)
-    for i in range(8, 1000):
-        os.link(tmp_path / "in" / f"s{i % 8}.bin", tmp_path / "in" / f"s{i}.bin")
-    model = sim(**tensors, h2d=stage, compute=stage, d2h=stage)
-    command = ["--model", model, "--input", tmp_path / "in", "--output", tmp_path / "out", "--output_dirname", "r"]
-    run = aispipe(*command, "--auto_tune", "1", timeout=60)
+    (tmp_path / "in").mkdir()
+    data = [np.random.default_rng(i).integers(0, 200, shape).astype(np.float32) for i in range(8)]
+    for i in range(600):
+        path = tmp_path / "in" / f"s{i}.npy.zst"
+        if i < 8:
+            path.write_bytes(zstd.compress(npy_bytes(data[i])))
+        else:
+            os.link(tmp_path / "in" / f"s{i % 8}.npy.zst", path)
+    command = ["--model", sim(**tensors), "--input", tmp_path / "in", "--output", tmp_path / "out"]
+    run = aispipe(*command, "--output_dirname", "r", "--auto_tune", "1", "--load_threads", 1, timeout=60)
     tuning = summary_of(tmp_path / "out", "r")["pipeline"]["auto_tune"]
     assert tuning["decisions"], run
+    assert tuning["decisions"][0]["parameter"] == "load_threads", run
     check_decisions(run, tuning)
     files = tree(tmp_path / "out" / "r")
-    assert len(files) == 1000
-    for i in range(1000):
-        assert files[f"s{i}_0.bin"] == complement(arrays[i % 8].tobytes()[:64])
+    assert len(files) == 600
+    for name, result in files.items():
+        number = int(re.match(r"s(\d+)", name)[1])
+        assert result == complement(data[number % 8].tobytes()[:64])
 
 
 @pytest.mark.parametrize("options", [[], ["--threads", "4"], ["--queue_depth", "2"], ["--inflight", "3"]])
