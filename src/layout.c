@@ -22,6 +22,12 @@
 #define SPIN_TURNS_CROWDED 50u
 #define NAP_NS 1000000u
 
+/* What a run that adapts itself may use at most, where the user did not say: threads that load or save, slots
+ * as a multiple of those it begins with, and the bytes of them. */
+#define TUNE_MOST_THREADS 8u
+#define TUNE_MOST_TIMES 4u
+#define TUNE_MOST_BYTES ((size_t)256 << 20)
+
 /* One thread loads and one saves for every four cores: reading and writing are mostly the kernel's work, and
  * the cores belong to the model. */
 static unsigned file_threads(void)
@@ -110,21 +116,76 @@ static int choose_threads(const struct aispipe_pipeline_options *options, struct
     return 0;
 }
 
-static unsigned choose_spin(const struct layout *layout)
+static unsigned choose_spin(const unsigned active[AISPIPE_STAGES], unsigned inflight)
 {
     unsigned threads = 0;
     for (int i = 0; i < AISPIPE_STAGES; i++)
-        threads += layout->threads[i];
-    if (layout->inflight == 1)
+        threads += active[i];
+    if (inflight == 1)
         return 0;
     return threads <= cores_available() ? SPIN_TURNS : SPIN_TURNS_CROWDED;
+}
+
+struct aispipe_tuning layout_wait(const unsigned active[AISPIPE_STAGES], unsigned inflight)
+{
+    return (struct aispipe_tuning){.spin = choose_spin(active, inflight),
+                                   .wake_batch = clamp(inflight / 8, 1, RING_MAX_ITEMS),
+                                   .nap_ns = NAP_NS};
+}
+
+struct tune_setting layout_setting(const struct layout *layout)
+{
+    return (struct tune_setting){{
+        [AISPIPE_TUNE_LOAD_THREADS] = layout->tuning.active[AISPIPE_STAGE_LOAD],
+        [AISPIPE_TUNE_SAVE_THREADS] = layout->tuning.active[AISPIPE_STAGE_SAVE],
+        [AISPIPE_TUNE_INFLIGHT] = layout->tuning.inflight,
+    }};
+}
+
+/* What there may ever be, for a run that adapts itself. */
+static void raise_to_most(const struct aispipe_pipeline_options *options, uint64_t batches, size_t slot_bytes,
+                          struct layout *layout)
+{
+    static const enum aispipe_stage files[] = {AISPIPE_STAGE_LOAD, AISPIPE_STAGE_SAVE};
+    for (int i = 0; i < 2; i++) {
+        unsigned most = batches < TUNE_MOST_THREADS ? (unsigned)batches : TUNE_MOST_THREADS;
+        if (layout->threads[files[i]] < most)
+            layout->threads[files[i]] = most;
+    }
+    if (options->inflight)
+        return; /* the user's bound of memory */
+    uint64_t most = (uint64_t)layout->inflight * TUNE_MOST_TIMES;
+    size_t each = slot_bytes ? slot_bytes : 1;
+    size_t bytes = available_memory() / 2;
+    if (bytes > TUNE_MOST_BYTES)
+        bytes = TUNE_MOST_BYTES;
+    if (most > bytes / each)
+        most = bytes / each;
+    if (most > INFLIGHT_MOST)
+        most = INFLIGHT_MOST;
+    if (most > batches)
+        most = batches;
+    if (most > layout->inflight)
+        layout->inflight = (unsigned)most;
+}
+
+static int check_auto_tune(const struct aispipe_pipeline_options *options, struct aispipe_error *error)
+{
+    if (!options->auto_tune || (!options->serial && !options->full))
+        return 0;
+    return aispipe_fail(error, AISPIPE_INVALID, "`auto_tune` and `%s` exclude each other: %s; leave one out",
+                        options->serial ? "serial" : "full",
+                        options->serial ? "with one batch in flight there is nothing to tune"
+                                        : "the stages run one after the other");
 }
 
 int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batches, size_t slot_bytes,
                   struct layout *layout, struct aispipe_error *error)
 {
     *layout = (struct layout){0};
-    int rc = choose_threads(options, layout, error);
+    int rc = check_auto_tune(options, error);
+    if (!rc)
+        rc = choose_threads(options, layout, error);
     if (rc)
         return rc;
     uint64_t inflight = options->inflight;
@@ -144,13 +205,14 @@ int layout_choose(const struct aispipe_pipeline_options *options, uint64_t batch
             error, AISPIPE_INVALID, "%" PRIu64 " batches in flight are more than the %u that fit a ring; %s",
             inflight, RING_MAX_ITEMS - 1,
             options->full ? "use another --run_mode than full, or --limit" : "lower --inflight");
-    layout->inflight = (unsigned)inflight;
+    layout->inflight = layout->tuning.inflight = (unsigned)inflight;
+    memcpy(layout->tuning.active, layout->threads, sizeof layout->threads);
+    layout->tuning.wait = layout_wait(layout->tuning.active, layout->inflight);
+    if (options->auto_tune)
+        raise_to_most(options, batches, slot_bytes, layout);
     for (int i = 0; i < AISPIPE_STAGES; i++)
         layout->depth[i] = options->depth[i] && !options->full ? options->depth[i] : layout->inflight;
     if (layout->depth[AISPIPE_STAGE_LOAD] < layout->inflight)
         layout->depth[AISPIPE_STAGE_LOAD] = layout->inflight; /* all slots are free at the start */
-    layout->tuning = (struct aispipe_tuning){.spin = choose_spin(layout),
-                                             .wake_batch = clamp(layout->inflight / 8, 1, RING_MAX_ITEMS),
-                                             .nap_ns = NAP_NS};
     return check_memory(layout, options->full, slot_bytes, error);
 }

@@ -3,12 +3,10 @@
 
 #include "clock.h"
 #include "infer.h"
-#include "layout.h"
 #include "log.h"
-#include "rcu.h"
+#include "pipeline_internal.h"
 #include "session.h"
 #include "shape.h"
-#include "worker.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,40 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct aispipe_pipeline {
-    struct run run;
-    struct aispipe_session *session; /* that knows of us; NULL: not yet */
-    struct slot_pool pool;
-    struct layout layout;
-    uint64_t warmup;
-    bool full;
-    struct ring *rings[AISPIPE_STAGES]; /* ring k stands in front of stage k */
-    struct latch gates[AISPIPE_STAGES]; /* gate k opens when stage k has ended */
-    _Atomic unsigned alive[AISPIPE_STAGES];
-    struct worker *workers; /* all stages, in order */
-    unsigned n_workers;
-    struct aispipe_tuning *tuning; /* RCU-protected */
-    pthread_mutex_t tuning_mutex;  /* one replacement at a time */
-    _Atomic bool tuning_live;      /* stage threads may be reading `tuning` */
-
-    pthread_mutex_t mutex; /* protects the fields below */
-    pthread_cond_t all_ended;
-    unsigned running;
-    bool joined;
-    struct aispipe_error first_error;
-    _Atomic uint64_t start_ns;
-    _Atomic uint64_t end_ns; /* 0 while it runs */
-};
-
-/* The workers of a stage lie together, stages in order. */
-static struct worker *stage_workers(const struct aispipe_pipeline *p, enum aispipe_stage stage)
-{
-    struct worker *worker = p->workers;
-    for (int i = 0; i < (int)stage; i++)
-        worker += p->layout.threads[i];
-    return worker;
-}
 
 /* ------------------------------------------------------------------ create and free */
 
@@ -59,8 +23,8 @@ static int create_rings(struct aispipe_pipeline *p, struct aispipe_error *error)
     for (int k = 0; k < AISPIPE_STAGES; k++) {
         int before = (k + AISPIPE_STAGES - 1) % AISPIPE_STAGES;
         unsigned flags = 0;
-        /* What a sink keeps is given back by anybody. */
-        if (threads[before] == 1 && (k != AISPIPE_STAGE_LOAD || !p->run.sink.keeps))
+        /* What a sink keeps, or auto_tune held back, is given back by another thread. */
+        if (threads[before] == 1 && (k != AISPIPE_STAGE_LOAD || (!p->run.sink.keeps && !p->live)))
             flags |= RING_ONE_PRODUCER;
         if (threads[k] == 1)
             flags |= RING_ONE_CONSUMER;
@@ -89,6 +53,7 @@ static void worker_failed(void *context, const struct aispipe_error *error)
     atomic_store_explicit(&p->run.failed, true, memory_order_release);
     for (int k = 0; k < AISPIPE_STAGES; k++)
         ring_close(p->rings[k]);
+    live_changed(p->live);
     if (p->run.source.next)
         p->run.source.interrupt(p->run.source.context);
 }
@@ -108,11 +73,13 @@ static void wire(struct aispipe_pipeline *p, struct worker *worker, int stage, u
 {
     worker->thread = (struct stage_thread){.run = &p->run, .index = index, .times = {.fd = -1}};
     worker->stage = stage_table[stage];
+    worker->number = (enum aispipe_stage)stage;
     worker->in = p->rings[stage];
     worker->out = p->rings[(stage + 1) % AISPIPE_STAGES];
     worker->alive = &p->alive[stage];
     worker->slots = p->pool.slots;
     worker->tuning = &p->tuning;
+    worker->live = p->live;
     worker->fail = worker_failed;
     worker->ended = worker_ended;
     worker->context = p;
@@ -167,15 +134,29 @@ static void log_layout(const struct aispipe_pipeline *p)
     log_line(&p->run.log, AISPIPE_LOG_DEBUG, "pipeline: affinity %s: threads run on cores %s (%s)",
              affinity_mode_name(p->run.affinity->mode),
              cores_format(&p->run.affinity->cores, cores, sizeof cores), p->run.affinity->reason);
+    if (p->live)
+        log_line(
+            &p->run.log, AISPIPE_LOG_DEBUG,
+            "pipeline: auto_tune starts with %u batches in flight, %u load and %u save threads; the others "
+            "wait until they are wanted",
+            l->tuning.inflight, l->tuning.active[AISPIPE_STAGE_LOAD], l->tuning.active[AISPIPE_STAGE_SAVE]);
 }
 
-static int create_tuning(struct aispipe_pipeline *p, struct aispipe_error *error)
+static int create_tuning(struct aispipe_pipeline *p, bool auto_tune, struct aispipe_error *error)
 {
     p->tuning = malloc(sizeof *p->tuning);
-    if (!p->tuning)
+    p->live = p->tuning && auto_tune ? live_create(p->layout.inflight) : NULL;
+    if (!p->tuning || (auto_tune && !p->live))
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for a pipeline");
     *p->tuning = p->layout.tuning;
-    return 0;
+    if (!auto_tune)
+        return 0;
+    const struct tune_setting start = layout_setting(&p->layout);
+    for (int i = 0; i < AISPIPE_TUNE_PARAMETERS; i++)
+        atomic_init(&p->live->in_force[i], start.value[i]);
+    atomic_init(&p->live->circulating, start.value[AISPIPE_TUNE_INFLIGHT]);
+    return auto_tune_create(p, &p->layout, p->run.source.batches, p->run.source.samples_per_batch,
+                            p->pool.host_bytes + p->pool.device_bytes, &p->run.log, &p->auto_tune, error);
 }
 
 static void init_run(struct aispipe_pipeline *p, const struct aispipe_session *session,
@@ -211,6 +192,11 @@ static int check_source(const struct aispipe_pipeline_options *options, const st
 {
     if (!source->next)
         return 0;
+    if (options->auto_tune)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "`auto_tune` measures how fast the run is, and one whose source has `next` is as fast "
+            "as its user; leave it out");
     if (!source->interrupt)
         return aispipe_fail(error, AISPIPE_INVALID, "a source with `next` needs `interrupt` too");
     if (!options->full && !options->split_loop && !options->count_flow)
@@ -236,9 +222,9 @@ static int create_parts(struct aispipe_pipeline *p, const struct aispipe_session
     if (!rc)
         rc = slot_pool_open(&p->pool, session->backend, session->model, p->layout.inflight, error);
     if (!rc)
-        rc = create_rings(p, error);
+        rc = create_tuning(p, options->auto_tune, error);
     if (!rc)
-        rc = create_tuning(p, error);
+        rc = create_rings(p, error);
     if (!rc && options->count_flow)
         rc = create_bitmap(p, error);
     return rc ? rc : create_workers(p, error);
@@ -290,6 +276,8 @@ void aispipe_pipeline_free(struct aispipe_pipeline *p)
     slot_pool_close(&p->pool);
     if (p->session)
         infer_end_pipeline(p->session);
+    auto_tune_free(p->auto_tune);
+    live_free(p->live);
     free(p->tuning);
     free((void *)p->run.stored);
     pthread_cond_destroy(&p->all_ended);
@@ -359,8 +347,9 @@ int aispipe_pipeline_warmup(struct aispipe_pipeline *p, struct aispipe_error *er
 
 static void fill_free_ring(struct aispipe_pipeline *p)
 {
-    for (unsigned i = 0; i < p->pool.count; i++)
-        (void)ring_try_push(p->rings[AISPIPE_STAGE_LOAD], i); /* its depth is at least the slot count */
+    unsigned circulating = p->layout.tuning.inflight;
+    for (unsigned i = 0; i < p->pool.count; i++) /* both have room for all */
+        (void)ring_try_push(i < circulating ? p->rings[AISPIPE_STAGE_LOAD] : p->live->reserve, i);
 }
 
 static int create_thread(struct worker *worker)
@@ -376,29 +365,31 @@ static int create_thread(struct worker *worker)
 }
 
 /* What threads that could not be created would have done: end their stage. */
-static void abandon_start(struct aispipe_pipeline *p, const struct worker *worker, int reason)
+static void abandon_start(struct aispipe_pipeline *p, const char *what, int reason)
 {
     struct aispipe_error error;
     aispipe_fail(&error, AISPIPE_SYSTEM,
-                 "cannot create a thread for stage %s: %s; lower --threads or the limit on processes",
-                 worker->stage->name, strerror(reason));
+                 "cannot create a thread for %s: %s; lower --threads or raise the limit on processes", what,
+                 strerror(reason));
     worker_failed(p, &error);
     for (int k = 0; k < AISPIPE_STAGES; k++)
         latch_open(&p->gates[k]);
 }
 
-/* Creates the threads, without those that do not come to be. 0 or an errno; *left: of those that are missing.
- */
-static int create_threads(struct aispipe_pipeline *p, unsigned *left)
+/* Creates the threads, without those that do not come to be. 0 or an errno; *left: of the stages' threads
+ * those that are missing; *what: what the first of them was for. */
+static int create_threads(struct aispipe_pipeline *p, unsigned *left, const char **what)
 {
     /* Signals are the program's business: its own threads receive them, not ours. */
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int reason = 0;
+    int reason = auto_tune_start(p->auto_tune);
+    *what = "auto_tune";
     *left = p->n_workers;
     while (!reason && *left > 0) {
+        *what = p->workers[*left - 1].stage->name;
         reason = create_thread(&p->workers[*left - 1]);
         if (!reason)
             --*left;
@@ -420,11 +411,12 @@ int aispipe_pipeline_start(struct aispipe_pipeline *p, struct aispipe_error *err
     atomic_store(&p->tuning_live, true);
     atomic_store(&p->start_ns, clock_ns());
     unsigned left;
-    int reason = create_threads(p, &left);
+    const char *what;
+    int reason = create_threads(p, &left, &what);
     affinity_leave(&visit);
     if (!reason)
         return 0;
-    abandon_start(p, &p->workers[left - 1], reason);
+    abandon_start(p, what, reason);
     for (; left > 0; left--)
         worker_ended(p);
     return aispipe_pipeline_wait(p, UINT64_MAX, error);
@@ -435,6 +427,7 @@ static void join_all(struct aispipe_pipeline *p)
     for (unsigned i = 0; i < p->n_workers; i++)
         if (p->workers[i].started)
             pthread_join(p->workers[i].id, NULL);
+    auto_tune_join(p->auto_tune);
     atomic_store(&p->tuning_live, false);
 }
 
@@ -480,6 +473,7 @@ void aispipe_pipeline_stop(struct aispipe_pipeline *p, uint64_t grace_ns)
 void pipeline_close_source(struct aispipe_pipeline *p)
 {
     ring_close(p->rings[AISPIPE_STAGE_LOAD]);
+    live_changed(p->live);
 }
 
 unsigned pipeline_slot(const struct aispipe_pipeline *p, void *const *table)
@@ -503,11 +497,6 @@ unsigned pipeline_inflight(const struct aispipe_pipeline *p)
     return p->layout.inflight;
 }
 
-struct aispipe_tuning pipeline_first_tuning(const struct aispipe_pipeline *p)
-{
-    return p->layout.tuning;
-}
-
 int aispipe_pipeline_error(struct aispipe_pipeline *p, struct aispipe_error *error)
 {
     pthread_mutex_lock(&p->mutex);
@@ -515,104 +504,5 @@ int aispipe_pipeline_error(struct aispipe_pipeline *p, struct aispipe_error *err
     if (rc)
         (void)aispipe_fail(error, rc, "%s", p->first_error.message);
     pthread_mutex_unlock(&p->mutex);
-    return rc;
-}
-
-int aispipe_pipeline_tune(struct aispipe_pipeline *p, const struct aispipe_tuning *tuning,
-                          struct aispipe_error *error)
-{
-    if (!tuning->wake_batch)
-        return aispipe_fail(error, AISPIPE_INVALID, "wake_batch is 0; at least 1 is wanted");
-    struct aispipe_tuning *fresh = malloc(sizeof *fresh);
-    if (!fresh)
-        return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for new tuning parameters");
-    *fresh = *tuning;
-    pthread_mutex_lock(&p->tuning_mutex);
-    struct aispipe_tuning *old = p->tuning;
-    RCU_PUBLISH(p->tuning, fresh);
-    /* Blocks until every stage thread is between two batches or waiting. call_rcu would not block, but it
-     * starts a thread in the user's process that never ends. */
-    if (atomic_load(&p->tuning_live))
-        urcu_qsbr_synchronize_rcu();
-    RCU_ACQUIRE(&p->run); /* pairs with the readers' RCU_RELEASE */
-    pthread_mutex_unlock(&p->tuning_mutex);
-    free(old);
-    return 0;
-}
-
-/* ------------------------------------------------------------------ figures */
-
-bool aispipe_pipeline_stored(const struct aispipe_pipeline *p, uint64_t sample)
-{
-    if (!p->run.stored || sample >= p->run.source.samples)
-        return false;
-    return atomic_load_explicit(&p->run.stored[sample / 8], memory_order_relaxed) >> sample % 8 & 1;
-}
-
-uint64_t pipeline_start_ns(const struct aispipe_pipeline *p)
-{
-    return atomic_load_explicit(&p->start_ns, memory_order_relaxed);
-}
-
-static uint64_t wall_ns(const struct aispipe_pipeline *p)
-{
-    uint64_t start = pipeline_start_ns(p);
-    uint64_t end = atomic_load_explicit(&p->end_ns, memory_order_relaxed);
-    if (!start)
-        return 0;
-    return (end ? end : clock_ns()) - start;
-}
-
-void aispipe_pipeline_stats(const struct aispipe_pipeline *p, struct aispipe_run_stats *stats)
-{
-    *stats = (struct aispipe_run_stats){0};
-    uint64_t wall = wall_ns(p);
-    stats->samples = atomic_load_explicit(&p->run.samples_stored, memory_order_relaxed);
-    stats->batches = atomic_load_explicit(&p->run.batches_stored, memory_order_relaxed);
-    stats->samples_total = p->run.source.samples;
-    if (p->run.source.next)
-        stats->samples_total =
-            p->run.source.samples_per_batch * atomic_load_explicit(&p->run.next_batch, memory_order_relaxed);
-    stats->wall_ms = (double)wall / 1e6;
-    stats->samples_per_second = wall ? (double)stats->samples * 1e9 / (double)wall : 0;
-    stats->inflight = p->layout.inflight;
-    stats->slot_bytes = p->pool.host_bytes + p->pool.device_bytes;
-    const struct worker *worker = p->workers;
-    for (int k = 0; k < AISPIPE_STAGES; k++) {
-        const struct thread_stats *threads[LAYOUT_MAX_THREADS];
-        unsigned n = p->layout.threads[k];
-        for (unsigned i = 0; i < n; i++)
-            threads[i] = &worker[i].stats;
-        worker += n;
-        struct aispipe_stage_stats *stage = &stats->stage[k];
-        stats_merge(threads, n, wall, stage);
-        stage->depth = ring_capacity(p->rings[k]);
-        stage->queue_now = ring_level(p->rings[k]);
-        if (stage->busy > stats->stage[stats->bottleneck].busy)
-            stats->bottleneck = (enum aispipe_stage)k;
-    }
-}
-
-size_t pipeline_execution_lists(const struct aispipe_pipeline *p, const struct spool **lists, size_t capacity)
-{
-    const struct worker *workers = stage_workers(p, AISPIPE_STAGE_COMPUTE);
-    size_t n = p->layout.threads[AISPIPE_STAGE_COMPUTE];
-    for (size_t i = 0; i < n && i < capacity; i++)
-        lists[i] = &workers[i].thread.times;
-    return n;
-}
-
-int pipeline_latency(const struct aispipe_pipeline *p, enum aispipe_stage stage,
-                     struct aispipe_latency *latency, struct aispipe_error *error)
-{
-    const struct worker *workers = stage_workers(p, stage);
-    unsigned n = p->layout.threads[stage];
-    const struct spool *lists[LAYOUT_MAX_THREADS];
-    for (unsigned i = 0; i < n; i++)
-        lists[i] = &workers[i].thread.times;
-    int rc = spool_latency(lists, n, n > 1, latency, error);
-    /* Where nothing is transferred there is no list: every batch took no time. */
-    if (!rc && !latency->count && stage != AISPIPE_STAGE_COMPUTE)
-        latency->count = atomic_load_explicit(&p->run.batches_stored, memory_order_relaxed);
     return rc;
 }

@@ -20,6 +20,9 @@
  * still finds a slot hands it on untouched or, where the ring is closed, drops it; every thread leaves
  * through the same door as at the end.
  *
+ * A run that adapts itself (auto_tune) creates more threads and slots than work and circulate at first;
+ * live.h says how they come and go.
+ *
  * Stalls: a stage that waits may ask to be woken only when `wake_batch` slots have gathered (ring.h). With
  * five rings, at most 5 × (wake_batch − 1) slots can lie in front of stages that nap. wake_batch ≤ S / 8
  * leaves more than S / 4 slots with the stages that work, so naps never starve the stage that bounds the run.
@@ -30,6 +33,7 @@
 #include "affinity.h"
 #include "aispipe/aispipe.h"
 #include "spool.h"
+#include "tune_policy.h"
 
 /** Which list of times (an enum aispipe_stage: H2D, COMPUTE or D2H), merged over the stage's threads. */
 int pipeline_latency(const struct aispipe_pipeline *pipeline, enum aispipe_stage stage,
@@ -47,6 +51,15 @@ struct aispipe_tuning pipeline_first_tuning(const struct aispipe_pipeline *pipel
 void pipeline_close_source(struct aispipe_pipeline *pipeline);
 /** Where its threads run. */
 const struct affinity *pipeline_affinity(const struct aispipe_pipeline *pipeline);
+/** With auto_tune: puts other numbers of threads and slots in force. AISPIPE_NO_MEMORY: nothing is changed.
+ */
+int pipeline_set_live(struct aispipe_pipeline *pipeline, const struct tune_setting *setting);
+/** Waits for so long, or until all stage threads have ended: then it returns false. */
+bool pipeline_wait_interval(struct aispipe_pipeline *pipeline, uint64_t ns);
+/** The counters as they are now. */
+void pipeline_sample(const struct aispipe_pipeline *pipeline, struct tune_sample *sample);
+/** What auto_tune has decided, after the run; valid until the pipeline is freed. NULL without auto_tune. */
+const struct aispipe_tune_decision *pipeline_decisions(const struct aispipe_pipeline *pipeline, size_t *n);
 /** When the run started, ns. */
 uint64_t pipeline_start_ns(const struct aispipe_pipeline *pipeline);
 

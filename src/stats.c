@@ -54,12 +54,32 @@ static double service_p99_ns(const struct thread_stats *const *threads, unsigned
     return 0;
 }
 
-void stats_merge(const struct thread_stats *const *threads, unsigned n, uint64_t wall_ns,
+uint64_t stats_capacity(const struct thread_stats *const *threads, unsigned n, uint64_t wall_ns,
+                        uint64_t end_ns)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t parked = atomic_load_explicit(&threads[i]->parked_ns, memory_order_relaxed);
+        uint64_t since = atomic_load_explicit(&threads[i]->parked_since_ns, memory_order_relaxed);
+        if (since && since < end_ns)
+            parked += end_ns - since;
+        sum += parked < wall_ns ? wall_ns - parked : 0;
+    }
+    return sum;
+}
+
+void stats_work(const struct thread_stats *const *threads, unsigned n, uint64_t *batches, uint64_t *busy_ns)
+{
+    *batches = total(threads, n, offsetof(struct thread_stats, batches));
+    *busy_ns = total(threads, n, offsetof(struct thread_stats, busy_ns));
+}
+
+void stats_merge(const struct thread_stats *const *threads, unsigned n, uint64_t capacity_ns,
                  struct aispipe_stage_stats *stage)
 {
     uint64_t batches = total(threads, n, offsetof(struct thread_stats, batches));
     double busy = (double)total(threads, n, offsetof(struct thread_stats, busy_ns));
-    double capacity = (double)wall_ns * n;
+    double capacity = (double)capacity_ns;
     stage->threads = n;
     stage->batches = batches;
     for (unsigned i = 0; i < n; i++) {

@@ -22,6 +22,8 @@ struct thread_stats {
     _Atomic uint64_t wait_output_ns;
     _Atomic uint64_t level_sum; /**< ring levels met on arrival, the batch itself included */
     _Atomic uint64_t level_peak;
+    _Atomic uint64_t parked_ns;       /**< not in use (live.h), up to the last time that it was */
+    _Atomic uint64_t parked_since_ns; /**< when it was parked; 0: it is in use */
     _Atomic uint64_t service[HISTOGRAM_BUCKETS];
 };
 
@@ -39,8 +41,13 @@ double histogram_value(unsigned bucket);
 /** Notes one batch: its service time and the ring level it was found at. */
 void stats_batch(struct thread_stats *stats, uint64_t service_ns, unsigned level);
 
-/** Merges the threads of a stage. `wall_ns` is the time the fractions refer to. */
-void stats_merge(const struct thread_stats *const *threads, unsigned n, uint64_t wall_ns,
+/** The time for which the threads were in use, all together, of `wall_ns` that end at `end_ns`. */
+uint64_t stats_capacity(const struct thread_stats *const *threads, unsigned n, uint64_t wall_ns,
+                        uint64_t end_ns);
+/** What they have done, all together. */
+void stats_work(const struct thread_stats *const *threads, unsigned n, uint64_t *batches, uint64_t *busy_ns);
+/** Merges the threads of a stage. `capacity_ns` is the time the fractions refer to, of all threads. */
+void stats_merge(const struct thread_stats *const *threads, unsigned n, uint64_t capacity_ns,
                  struct aispipe_stage_stats *stage);
 
 #endif

@@ -66,6 +66,9 @@ int aispipe_summary_collect(const struct aispipe_pipeline *pipeline, double batc
     if (summary->compute.mean > 0)
         summary->throughput = 1000.0 * batchsize / summary->compute.mean;
     advise(summary);
+    size_t n;
+    aispipe_pipeline_tune_report(pipeline, &summary->tune);
+    summary->decisions = pipeline_decisions(pipeline, &n);
     return 0;
 }
 
@@ -93,6 +96,22 @@ static void print_stages(const struct aispipe_run_stats *run, const struct aispi
         log_line(log, INFO, "%-7s %7u %5.1f%% %6.1f%% %7.1f%% %9.4f ms %7.4f ms %7.1f/%" PRIu64,
                  aispipe_stage_name((enum aispipe_stage)k), s->threads, 100 * s->busy, 100 * s->wait_input,
                  100 * s->wait_output, s->service_mean, s->service_p99, s->queue_mean, s->queue_peak);
+    }
+}
+
+static void print_tuning(const struct aispipe_summary *summary, const struct aispipe_log *log)
+{
+    if (!summary->tune.on)
+        return;
+    log_line(log, INFO, "auto_tune: %s", summary->tune.text);
+    for (size_t i = 0; i < summary->tune.decisions; i++) {
+        const struct aispipe_tune_decision *d = &summary->decisions[i];
+        char after[32] = "not measured";
+        if (d->verdict != AISPIPE_TUNE_CUT_OFF)
+            (void)snprintf(after, sizeof after, "%.1f samples/s", d->after);
+        log_line(log, INFO, "auto_tune: %8.2f s  %-12s %4u to %-4u %-10s  %.1f samples/s before, %s after",
+                 d->time_ms / 1e3, aispipe_tune_parameter_name(d->parameter), d->from, d->to,
+                 aispipe_tune_verdict_name(d->verdict), d->before, after);
     }
 }
 
@@ -132,6 +151,7 @@ void aispipe_summary_print(const struct aispipe_summary *summary, bool transfers
              ", wall time: %.3f s, end to end: %.1f samples/s",
              run->samples, run->samples_total, run->batches, run->wall_ms / 1e3, run->samples_per_second);
     print_stages(run, log);
+    print_tuning(summary, log);
     log_line(log, INFO, "%s", summary->advice);
     log_line(log, INFO, "------------------------------------------------------");
 }

@@ -186,6 +186,63 @@ static void write_stage(struct json_writer *json, const struct aispipe_stage_sta
     json_close(json, '}');
 }
 
+static void write_setting(struct json_writer *json, const char *key,
+                          const unsigned setting[AISPIPE_TUNE_PARAMETERS])
+{
+    json_key(json, key);
+    json_open(json, '{');
+    for (int i = 0; i < AISPIPE_TUNE_PARAMETERS; i++) {
+        json_key(json, aispipe_tune_parameter_name((enum aispipe_tune_parameter)i));
+        json_uint(json, setting[i]);
+    }
+    json_close(json, '}');
+}
+
+static void write_decision(struct json_writer *json, const struct aispipe_tune_decision *decision)
+{
+    json_open(json, '{');
+    json_key(json, "time_ms");
+    json_double(json, decision->time_ms);
+    json_key(json, "parameter");
+    json_string(json, aispipe_tune_parameter_name(decision->parameter));
+    json_key(json, "from");
+    json_uint(json, decision->from);
+    json_key(json, "to");
+    json_uint(json, decision->to);
+    json_key(json, "verdict");
+    json_string(json, aispipe_tune_verdict_name(decision->verdict));
+    json_key(json, "samples_per_second_before");
+    json_double(json, decision->before);
+    json_key(json, "samples_per_second_after");
+    json_double(json, decision->after);
+    json_key(json, "gain_low");
+    json_double(json, decision->gain_low);
+    json_key(json, "gain_high");
+    json_double(json, decision->gain_high);
+    json_key(json, "reason");
+    json_string(json, decision->reason);
+    json_close(json, '}');
+}
+
+static void write_tuning(struct json_writer *json, const struct aispipe_summary *summary)
+{
+    if (!summary->tune.on)
+        return;
+    json_key(json, "auto_tune");
+    json_open(json, '{');
+    json_key(json, "text");
+    json_string(json, summary->tune.text);
+    write_setting(json, "start", summary->tune.start);
+    write_setting(json, "end", summary->tune.now);
+    write_setting(json, "most", summary->tune.most);
+    json_key(json, "decisions");
+    json_open(json, '[');
+    for (size_t i = 0; i < summary->tune.decisions; i++)
+        write_decision(json, &summary->decisions[i]);
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
 /* Where the threads ran, and why. */
 static void write_affinity(struct json_writer *json, const struct affinity *affinity)
 {
@@ -233,6 +290,7 @@ static void write_pipeline(struct json_writer *json, const struct aispipe_summar
     json_string(json, aispipe_stage_name(run->bottleneck));
     json_key(json, "advice");
     json_string(json, summary->advice);
+    write_tuning(json, summary);
     json_close(json, '}');
 }
 

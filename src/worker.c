@@ -50,13 +50,20 @@ static unsigned run_wake_batch(const struct run *run, unsigned wake_batch)
     return most < wake_batch ? (unsigned)most : wake_batch;
 }
 
+/* Valid until the thread's next quiescent state. */
+static const struct tuning *current_tuning(const struct worker *worker)
+{
+    const struct tuning *tuning = rcu_dereference(*worker->tuning);
+    RCU_ACQUIRE(worker->tuning);
+    return tuning;
+}
+
 /* The parameters in force. Copied, because the thread goes offline (no RCU reader) while it waits. */
 static struct ring_wait current_wait(const struct worker *worker)
 {
-    const struct aispipe_tuning *tuning = rcu_dereference(*worker->tuning);
-    RCU_ACQUIRE(worker->tuning);
-    return (struct ring_wait){tuning->spin, run_wake_batch(worker->thread.run, tuning->wake_batch),
-                              tuning->nap_ns, 0};
+    const struct aispipe_tuning *wait = &current_tuning(worker)->wait;
+    return (struct ring_wait){wait->spin, run_wake_batch(worker->thread.run, wait->wake_batch), wait->nap_ns,
+                              0};
 }
 
 void stage_wait_begin(const struct stage_thread *thread)
@@ -71,8 +78,8 @@ void stage_wait_end(const struct stage_thread *thread)
     urcu_qsbr_thread_online();
 }
 
-/* Takes the next slot; `*now` is moved on when that took waiting. */
-static struct slot *next_slot(struct worker *worker, uint64_t *now)
+/* Takes a slot; `*now` is moved on when that took waiting. */
+static struct slot *pop_slot(struct worker *worker, uint64_t *now)
 {
     uint32_t index;
     if (ring_try_pop(worker->in, &index))
@@ -85,6 +92,63 @@ static struct slot *next_slot(struct worker *worker, uint64_t *now)
     stat_add(&worker->stats.wait_input_ns, after - *now);
     *now = after;
     return rc ? NULL : &worker->slots[index];
+}
+
+static bool is_surplus(const struct worker *worker)
+{
+    return worker->thread.index >= current_tuning(worker)->active[worker->number];
+}
+
+/* A thread that is not in use has to come back for the end of its stage: when nothing more can come. */
+static bool must_leave(const struct worker *worker)
+{
+    /* acquire: pairs with the release when the failure was stored. */
+    if (atomic_load_explicit(&worker->thread.run->failed, memory_order_acquire))
+        return true;
+    /* What is left in a closed ring is for the threads in use, but free slots are for nobody. */
+    return ring_is_closed(worker->in) && (worker->stage == &stage_load || !ring_level(worker->in));
+}
+
+/* Sleeps while there are enough threads without this one. Its time does not count then: neither as work nor
+ * as waiting; and not after the end of its stage either. */
+static void park(struct worker *worker, uint64_t *now)
+{
+    struct thread_stats *stats = &worker->stats;
+    atomic_store_explicit(&stats->parked_since_ns, *now, memory_order_relaxed);
+    for (;;) {
+        uint32_t seen = live_changes(worker->live);
+        if (must_leave(worker)) {
+            *now = clock_ns();
+            return;
+        }
+        if (!is_surplus(worker))
+            break;
+        stage_wait_begin(&worker->thread);
+        live_sleep(worker->live, seen);
+        stage_wait_end(&worker->thread);
+    }
+    uint64_t after = clock_ns();
+    stat_add(&stats->parked_ns, after - *now);
+    atomic_store_explicit(&stats->parked_since_ns, 0, memory_order_relaxed);
+    *now = after;
+}
+
+/* Of a run that adapts itself: only threads in use take slots, and load not more than may be in flight. */
+static struct slot *next_live_slot(struct worker *worker, uint64_t *now)
+{
+    struct slot *slot;
+    if (is_surplus(worker))
+        park(worker, now);
+    do
+        slot = pop_slot(worker, now);
+    while (slot && worker->stage == &stage_load &&
+           live_holds_back(worker->live, current_tuning(worker), slot->index));
+    return slot;
+}
+
+static struct slot *next_slot(struct worker *worker, uint64_t *now)
+{
+    return worker->live ? next_live_slot(worker, now) : pop_slot(worker, now);
 }
 
 /* False when the ring behind was closed: the run has failed, or this is the last stage and loading is over.
@@ -235,6 +299,7 @@ static void end(struct worker *worker)
         if (worker->end_gate)
             latch_open(worker->end_gate);
     }
+    live_changed(worker->live);
 }
 
 void *worker_main(void *argument)

@@ -7,6 +7,7 @@
 #ifndef AISPIPE_WORKER_H
 #define AISPIPE_WORKER_H
 
+#include "live.h"
 #include "ring.h"
 #include "stage.h"
 #include "stats.h"
@@ -23,13 +24,15 @@ struct latch {
 struct worker {
     struct stage_thread thread; /**< what the stage sees */
     const struct stage *stage;
+    enum aispipe_stage number; /**< which stage that is */
     struct ring *in;
     struct ring *out;
     struct latch *start_gate; /**< wait for this before the first slot; NULL: start at once (full mode) */
     struct latch *end_gate;   /**< opened by the stage's last thread; NULL: none */
     _Atomic unsigned *alive;  /**< threads of this stage that have not ended yet */
     struct slot *slots;
-    struct aispipe_tuning *const *tuning; /**< RCU-protected pointer, see aispipe_pipeline_tune */
+    struct tuning *const *tuning; /**< RCU-protected pointer, see live.h */
+    struct live *live;            /**< NULL: the numbers of threads and slots never change */
     /** Called once by a thread whose stage failed, with a message that is complete but for the stage's name.
      */
     void (*fail)(void *context, const struct aispipe_error *error);

@@ -357,6 +357,13 @@ struct aispipe_pipeline_options {
     bool split_loop; /**< `loop` is for the whole run and is dealt out over the batches (made-up data) */
     bool count_flow; /**< keep a bit per sample that says whether it was stored (see aispipe_pipeline_stored)
                       */
+    /**
+     * The run adapts the numbers of load and save threads and of batches in flight from its own statistics
+     * (docs/pipeline-tuning.md). `threads` of load and save are where it starts, and the least there will be;
+     * `inflight`, where it is given, the most. Memory for the most is taken at the beginning. AISPIPE_INVALID
+     * with `serial`, `full`, or a source with `next`, which goes at the pace of its user.
+     */
+    bool auto_tune;
 };
 
 /** Parameters that may be replaced while stages run (aispipe_pipeline_tune). */
@@ -395,9 +402,58 @@ AISPIPE_API int aispipe_pipeline_wait(struct aispipe_pipeline *pipeline, uint64_
  * times.
  */
 AISPIPE_API void aispipe_pipeline_stop(struct aispipe_pipeline *pipeline, uint64_t grace_ns);
-/** Replaces the live parameters of a running pipeline; readers see either the old set or the new one. */
+/** Replaces the live parameters of a running pipeline; readers see either the old set or the new one. With
+ * `auto_tune` the run does not touch them any more. */
 AISPIPE_API int aispipe_pipeline_tune(struct aispipe_pipeline *pipeline, const struct aispipe_tuning *tuning,
                                       struct aispipe_error *error);
+/** What a run with `auto_tune` may change. */
+enum aispipe_tune_parameter {
+    AISPIPE_TUNE_LOAD_THREADS,
+    AISPIPE_TUNE_SAVE_THREADS,
+    AISPIPE_TUNE_INFLIGHT, /**< batches in flight; the rings have room for all of them */
+    AISPIPE_TUNE_PARAMETERS,
+};
+
+/** "load_threads", "save_threads", "inflight". Static storage. */
+AISPIPE_API const char *aispipe_tune_parameter_name(enum aispipe_tune_parameter parameter);
+
+enum aispipe_tune_verdict {
+    AISPIPE_TUNE_KEPT,       /**< better, beyond what chance explains */
+    AISPIPE_TUNE_TAKEN_BACK, /**< not better, or not surely */
+    AISPIPE_TUNE_CUT_OFF,    /**< the run ended before it was decided */
+};
+
+/** "kept", "taken back", "cut off". Static storage. */
+AISPIPE_API const char *aispipe_tune_verdict_name(enum aispipe_tune_verdict verdict);
+
+/** A change that a run with `auto_tune` has tried. */
+struct aispipe_tune_decision {
+    double time_ms; /**< when it was decided, from the start of the run */
+    enum aispipe_tune_parameter parameter;
+    unsigned from, to;
+    enum aispipe_tune_verdict verdict;
+    double before, after;       /**< samples per second; `after` is 0 where nothing was measured */
+    double gain_low, gain_high; /**< 95 % interval of after / before - 1; both 0 where there is none */
+    char reason[256];           /**< why it was tried, with the figures */
+};
+
+/** What has become of a run with `auto_tune`. */
+struct aispipe_tune_report {
+    bool on;                                 /**< the pipeline was made with `auto_tune` */
+    unsigned start[AISPIPE_TUNE_PARAMETERS]; /**< what it began with */
+    unsigned now[AISPIPE_TUNE_PARAMETERS];   /**< what is in force */
+    unsigned most[AISPIPE_TUNE_PARAMETERS];  /**< no more than this is tried */
+    size_t decisions;                        /**< at most 200; nothing is tried after that */
+    char text[384];                          /**< one sentence */
+};
+
+/** Any thread, also while the run goes on. Without `auto_tune` all is zero. */
+AISPIPE_API void aispipe_pipeline_tune_report(const struct aispipe_pipeline *pipeline,
+                                              struct aispipe_tune_report *report);
+/** Copies the decisions, oldest first, at most `capacity`; returns how many there are. Any thread, also while
+ * the run goes on. */
+AISPIPE_API size_t aispipe_pipeline_tune_decisions(const struct aispipe_pipeline *pipeline,
+                                                   struct aispipe_tune_decision *decisions, size_t capacity);
 /** Ends the run if it still goes, joins its threads and frees everything. NULL is allowed. */
 AISPIPE_API void aispipe_pipeline_free(struct aispipe_pipeline *pipeline);
 /** Gives a batch's memory back that the sink has kept: `outputs` as store() got it. Any thread, once for
@@ -416,9 +472,10 @@ struct aispipe_latency {
     uint64_t count;
 };
 
-/** One stage, as it is now or as it was at the end. Fractions are 0…1 of threads × wall time. */
+/** One stage, as it is now or as it was at the end. Fractions are 0…1 of threads × wall time; with
+ * `auto_tune`, of the time for which threads were in use. */
 struct aispipe_stage_stats {
-    unsigned threads;
+    unsigned threads;    /**< with `auto_tune`: in use now, or at the end */
     unsigned depth;      /**< capacity of the ring in front of it */
     uint64_t batches;    /**< batches it has handed on */
     double busy;         /**< working */
@@ -438,7 +495,7 @@ struct aispipe_run_stats {
     uint64_t batches;       /**< batches stored */
     double wall_ms;         /**< from start until the last thread ended, or until now */
     double samples_per_second;
-    unsigned inflight;
+    unsigned inflight; /**< with `auto_tune`: as it is now, or was at the end */
     size_t slot_bytes; /**< memory of one slot, host and device */
     struct aispipe_stage_stats stage[AISPIPE_STAGES];
     enum aispipe_stage bottleneck;

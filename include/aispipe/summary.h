@@ -41,6 +41,9 @@ struct aispipe_summary {
     double
         throughput; /**< 1000 × batchsize / compute.mean, samples per second; 0 when nothing was executed */
     char advice[512]; /**< the sentence that says which stage bounds the run, and what to try */
+    struct aispipe_tune_report tune; /**< all zero without auto_tune */
+    const struct aispipe_tune_decision
+        *decisions; /**< tune.decisions of them; valid as long as the pipeline */
     /** NULL: not measured; set by the caller after aispipe_summary_collect. */
     const struct aispipe_summary_energy *energy;
     /** The file that options were taken from, as the user gave it; borrowed. NULL: none; set as `energy`. */

@@ -301,6 +301,27 @@ static int check_devices(const struct options *options, struct aispipe_error *er
                         options->device.count);
 }
 
+static int check_auto_tune(const struct options *options, struct aispipe_error *error)
+{
+    if (!options->auto_tune)
+        return 0;
+    if (!options->pipeline)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "options --auto_tune and --pipeline 0 exclude each other: with one batch in flight "
+            "there is nothing to tune; leave one out");
+    if (options->run_mode == RUN_MODE_FULL)
+        return aispipe_fail(
+            error, AISPIPE_INVALID,
+            "options --auto_tune and --run_mode full exclude each other: the stages run one after "
+            "the other; leave one out");
+    if (!options->input)
+        return aispipe_fail(error, AISPIPE_INVALID,
+                            "option --auto_tune needs --input, because made-up data is not read; add --input "
+                            "PATHS or leave it out");
+    return 0;
+}
+
 static int check_energy(const struct options *options, struct aispipe_error *error)
 {
     size_t devices = options->device.count;
@@ -416,6 +437,8 @@ int check_options(const struct options *options, const char *const *seen, const 
         status = check_dump_npy(options, error);
     if (!status)
         status = check_devices(options, error);
+    if (!status && strcmp(options->backend, "trtexec") != 0)
+        status = check_auto_tune(options, error);
     if (!status)
         status = affinity_check(options->affinity, options->device.count, error);
     if (!status)

@@ -235,6 +235,7 @@ int job_open_pipeline(struct job *job, struct aispipe_error *error)
         .full = o->run_mode == RUN_MODE_FULL,
         .split_loop = !o->input,
         .count_flow = o->output != NULL,
+        .auto_tune = o->auto_tune,
     };
     for (int k = 0; k < AISPIPE_STAGES; k++)
         pipeline.depth[k] = (unsigned)o->depth[k];

@@ -340,6 +340,16 @@ const struct option_spec option_table[] = {
          "';'. none restricts nothing. auto takes those of the device's NUMA node where that is known and "
          "the machine has several, otherwise it restricts nothing.",
      .offset = FIELD(const char *, affinity)},
+    {.name = "auto_tune",
+     .kind = OPTION_BOOL,
+     .group = GROUP_PIPELINE,
+     .metavar = "BOOL",
+     .help =
+         "Adapts the numbers of load and save threads and of batches in flight while the run goes on, from "
+         "its own statistics, and says what was changed and why. Starts with --load_threads and "
+         "--save_threads and never has fewer; where --inflight is given, never more batches. Needs --input; "
+         "not with --pipeline 0 or --run_mode full.",
+     .offset = FIELD(bool, auto_tune)},
     {.name = "pipeline",
      .kind = OPTION_BOOL,
      .group = GROUP_PIPELINE,

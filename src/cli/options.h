@@ -78,7 +78,8 @@ struct options {
     uint64_t depth[AISPIPE_STAGES]; /**< from --queue_depth; 0: chosen */
     uint64_t inflight;              /**< 0: chosen */
     const char *affinity;           /**< NULL: auto; checked, see affinity.h */
-    int progress;                   /**< enum progress_mode */
+    bool auto_tune;
+    int progress; /**< enum progress_mode */
     bool help;
     bool version;
 };

@@ -26,7 +26,7 @@ static struct layout chosen(const struct aispipe_pipeline_options *options, uint
         assert_true(layout.threads[k] >= 1 && layout.depth[k] >= 1);
     assert_true(layout.depth[AISPIPE_STAGE_LOAD] >= layout.inflight); /* all slots are free at the start */
     assert_true(layout.threads[AISPIPE_STAGE_H2D] == 1 && layout.threads[AISPIPE_STAGE_D2H] == 1);
-    assert_true(layout.tuning.wake_batch >= 1);
+    assert_true(layout.tuning.wait.wake_batch >= 1);
     return layout;
 }
 

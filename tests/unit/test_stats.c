@@ -33,7 +33,7 @@ static void threads_are_merged(void **state)
     stat_add(&threads[1].wait_output_ns, 10000000);
     const struct thread_stats *both[] = {&threads[0], &threads[1]};
     struct aispipe_stage_stats stage = {0};
-    stats_merge(both, 2, 100000000, &stage);
+    stats_merge(both, 2, stats_capacity(both, 2, 100000000, 100000000), &stage);
     assert_int_equal(stage.threads, 2);
     assert_int_equal(stage.batches, 100);
     assert_true(fabs(stage.busy - 149.0 / 200) < 1e-9);
