@@ -92,6 +92,8 @@ struct tune_gain tune_gain_of_pairs(const struct tune_trial *trial)
     unsigned n = trial->pairs;
     double sum = 0;
     double counting = 0;
+    if (n < 2 || n > TUNE_MOST_PAIRS)
+        return (struct tune_gain){.half_width = INFINITY};
     for (unsigned i = 0; i < n; i++) {
         sum += of_pair(trial, i);
         double one = counting_error(trial->after[i].rate * trial->after[i].seconds);
