@@ -73,11 +73,19 @@ static void fill_first(const struct aispipe_dataset *dataset)
         bench_write_file(name, data, SAMPLE);
 }
 
+static int open_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        bench_die(path, strerror(errno));
+    return fd;
+}
+
 static void make_files(const char *path, const struct names *names)
 {
     if (mkdir(path, 0750) != 0)
         bench_die(path, strerror(errno));
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_directory(path);
     for (unsigned i = 0; i < names->files; i++) {
         char name[64];
         name_file(names, i, name);
@@ -88,14 +96,6 @@ static void make_files(const char *path, const struct names *names)
 }
 
 /* ---------------------------------------------------------------- what is timed */
-
-static int open_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        bench_die(path, strerror(errno));
-    return fd;
-}
 
 static double bare(const char *path)
 {

@@ -34,10 +34,11 @@ static void empty_scratch(const struct tune_bench *bench)
     DIR *directory = *bench->scratch.path ? opendir(bench->scratch.path) : NULL;
     if (!directory)
         return;
+    int fd = dirfd(directory);
     const struct dirent *entry;
-    while ((entry = readdir(directory)))
+    while (fd >= 0 && (entry = readdir(directory)))
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+            (void)unlinkat(fd, entry->d_name, 0);
     closedir(directory);
 }
 
