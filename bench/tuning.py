@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Do `aispipe tune` and `--auto_tune 1` find what an exhaustive search finds? Six runs on the simulated device.
 
-    .venv/bin/python bench/tuning.py [--aispipe PATH] [--scenario NAME] [--budget SECONDS] [--rounds N] [--json]
+    .venv/bin/python bench/tuning.py [--aispipe PATH] [--scenario NAME] [--times N] [--budget SECONDS] [--rounds N] [--json]
 
-For each scenario (bench/scenarios.py) every combination of a grid is run on a part of the dataset, the best of
-them again on all of it, several times; `aispipe tune` searches by itself. Then the defaults, the best of the
-grid, tune's file and --auto_tune (where the program knows it) take turns, after a round that is thrown away.
-Ratios are made within a round. A run is as fast as the program says, from end to end of its pipeline.
+For each scenario (bench/scenarios.py) every combination of a grid is run on a part of its samples, the best of
+them again on all of them, several times; `aispipe tune` searches by itself. Then, over N times as many samples,
+the defaults, the best of the grid, tune's file and --auto_tune (where the program knows it) take turns, after a
+round that is thrown away. Ratios are made within a round. A run is as fast as the program says, from end to end of its pipeline.
 
 tune is held against the best of the grid; what the grid lacks it may find all the same. --auto_tune leaves the
 compute threads as they are: it begins with as many as the scenario says, and is held against the same best and
@@ -14,6 +14,7 @@ against the same beginning without it.
 """
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
@@ -27,8 +28,8 @@ from pathlib import Path
 import scenarios
 
 TARGET = 0.97  # of the best of the grid
-PART = 3  # the grid is run on this part of the dataset
-AGAIN = 6  # so many of the best are run on all of it
+PART = 3  # the grid is run on this part of the scenario's samples
+AGAIN = 6  # so many of the best are run on all of them
 NOISE = 0.02  # two medians of the same thing may differ by this much
 
 
@@ -36,6 +37,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--aispipe", default="build/aispipe", help="the program (default build/aispipe)")
     parser.add_argument("--scenario", choices=tuple(scenarios.BY_NAME), help="only this one")
+    parser.add_argument("--times", type=int, default=4, help="samples in the final rounds, as a multiple of the scenario's (default 4)")
     parser.add_argument("--budget", type=int, default=60, help="seconds for `aispipe tune`, for each scenario")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dir", default=None, help="where the files are made (default /dev/shm or $TMPDIR)")
@@ -47,18 +49,19 @@ def knows_auto_tune(program):
     return "--auto_tune" in subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
 
 
-def exhaustive(program, prepared):
+def exhaustive(program, prepared, samples):
     """The fastest settings of the grid, and how many there are."""
     scenario = prepared.scenario
     grid = [dict(zip(scenario.grid, values)) for values in itertools.product(*scenario.grid.values())]
-    part = ["--limit", str(scenario.samples // PART)]
-    scenarios.run(program, prepared)  # brings memory and caches into their usual state
+    part = ["--limit", str(samples // PART)]
+    whole = ["--limit", str(samples)]
+    scenarios.run(program, prepared, whole)  # brings memory and caches into their usual state
     rates = [scenarios.run(program, prepared, part + scenarios.words(settings)) for settings in grid]
     best = sorted(range(len(grid)), key=lambda i: -rates[i])[:AGAIN]
     again = {i: [] for i in best}
     for _ in range(3):
         for i in best:
-            again[i].append(scenarios.run(program, prepared, scenarios.words(grid[i])))
+            again[i].append(scenarios.run(program, prepared, whole + scenarios.words(grid[i])))
     winner = max(best, key=lambda i: statistics.median(again[i]))
     return grid[winner], len(grid)
 
@@ -101,9 +104,11 @@ def ratio(rates, a, b):
 
 def measure(arguments, scenario, root, auto):
     program = arguments.aispipe
-    prepared = scenarios.make(scenario, root / scenario.name)
+    # An adapting run wants some seconds to pay back what it tries; the grid does with less.
+    longer = dataclasses.replace(scenario, samples=scenario.samples * arguments.times)
+    prepared = scenarios.make(longer, root / scenario.name)
     start = time.perf_counter()
-    best, points = exhaustive(program, prepared)
+    best, points = exhaustive(program, prepared, scenario.samples)
     grid_s = time.perf_counter() - start
     tuned, tune_s = tune(program, prepared, arguments.budget)
     rates = compare(program, prepared, best, tuned, arguments.rounds, auto)
