@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "tune_window.h"
 
-#include <math.h>
+#include "student_t.h"
 
-/* Two-sided 95 %, by degrees of freedom from 1. */
-static const double student_t[TUNE_MOST_PAIRS] = {12.71, 4.30, 3.18, 2.78, 2.57, 2.45};
+#include <math.h>
 
 #define NORMAL_95 1.96
 
@@ -105,7 +104,7 @@ struct tune_gain tune_gain_of_pairs(const struct tune_trial *trial)
         squares += (of_pair(trial, i) - mean) * (of_pair(trial, i) - mean);
     double error = sqrt(squares / (n - 1) / n);
     double floor = sqrt(counting) / n;
-    double half_width = student_t[n - 2] * error;
+    double half_width = student_t_95(n - 1) * error;
     return (struct tune_gain){mean, half_width > NORMAL_95 * floor ? half_width : NORMAL_95 * floor};
 }
 

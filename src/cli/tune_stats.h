@@ -18,8 +18,6 @@ struct tune_interval {
     size_t pairs;
 };
 
-/** The 97.5 % quantile of Student's t, so that ±it holds 95 %; `freedom` ≥ 1. Within 0.02 %. */
-double tune_quantile(size_t freedom);
 /** The interval of `n` ≥ 1 ratios, each given as its natural logarithm. */
 struct tune_interval tune_interval_of(const double *log_ratios, size_t n);
 
