@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /** The 97.5 % quantile of Student's t, so that ± it, times the standard error, holds 95 %; `freedom` ≥ 1.
- * Within 0.02 % of the tables of Abramowitz and Stegun, 26.7. */
+ * Within 0.02 %: a table up to 20, above it the expansion in Abramowitz and Stegun, 26.7.5. */
 double student_t_95(size_t freedom);
 
 #endif
