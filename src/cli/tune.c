@@ -92,7 +92,7 @@ static void warn_of_unheard(const char *const *seen, const struct aispipe_log *l
     static const char *const unheard[] = {"output_dirname", "divide_input",  "pure_data_type",
                                           "seed",           "acl_json_path", "energy_consumption",
                                           "npu_id",         "batchsize",     "display_all_summary",
-                                          "progress"};
+                                          "progress",       "auto_tune"};
     char names[512] = "";
     for (size_t i = 0; i < sizeof unheard / sizeof *unheard; i++) {
         char typed[64];

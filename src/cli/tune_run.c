@@ -389,6 +389,8 @@ static int watch(struct run *run, struct tune_run *result, struct aispipe_error 
         return aispipe_fail(error, AISPIPE_SYSTEM, "the clock stood still while a run was measured");
     result->rate = (double)(last.samples - first.samples) * 1e9 / (double)(last.last_ns - first.last_ns);
     aispipe_pipeline_stats(run->pipeline, &result->stats);
+    log_line(&run->job->log, AISPIPE_LOG_DEBUG, "run: %.1f samples/s, %" PRIu64 " batches in %.3f s",
+             result->rate, last.batches - first.batches, (double)(last.last_ns - first.last_ns) / 1e9);
     return 0;
 }
 

@@ -77,8 +77,6 @@ struct tune_problem {
     void (*report)(void *context, const struct tune_trial *trial);
 };
 
-#define TUNE_MOST_PAIRS 16
-
 struct tune_result {
     struct tune_point best;
     struct tune_run run;           /**< of the best, its last */

@@ -4,18 +4,58 @@
 #include "student_t.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-struct tune_interval tune_interval_of(const double *log_ratios, size_t n)
+/* With so many pairs the best and the worst one are left out. */
+#define TRIMMED_FROM 5
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static struct tune_interval around(double mean, double half, size_t n)
+{
+    return (struct tune_interval){exp(mean), exp(mean - half), exp(mean + half), n};
+}
+
+/* Mean, and the standard deviation of single values (n > 1). */
+static double mean_of(const double *values, size_t n, double *deviation)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
-        sum += log_ratios[i];
+        sum += values[i];
     double mean = sum / (double)n;
-    if (n < 2)
-        return (struct tune_interval){exp(mean), 0, INFINITY, n};
     for (size_t i = 0; i < n; i++)
-        squares += (log_ratios[i] - mean) * (log_ratios[i] - mean);
-    double error = sqrt(squares / (double)(n - 1) / (double)n);
-    double half = student_t_95(n - 1) * error;
-    return (struct tune_interval){exp(mean), exp(mean - half), exp(mean + half), n};
+        squares += (values[i] - mean) * (values[i] - mean);
+    *deviation = n > 1 ? sqrt(squares / (double)(n - 1)) : INFINITY;
+    return mean;
+}
+
+/* Tukey and McLaughlin: the mean without both ends, and for its error the values with both ends pulled in. */
+static struct tune_interval trimmed(double *values, size_t n)
+{
+    double deviation, unused;
+    qsort(values, n, sizeof *values, by_size);
+    double mean = mean_of(values + 1, n - 2, &unused);
+    values[0] = values[1];
+    values[n - 1] = values[n - 2];
+    (void)mean_of(values, n, &deviation);
+    double error = deviation / ((1 - 2 / (double)n) * sqrt((double)n));
+    return around(mean, student_t_95(n - 3) * error, n);
+}
+
+struct tune_interval tune_interval_of(const double *log_ratios, size_t n)
+{
+    double values[TUNE_MOST_PAIRS], deviation;
+    if (n >= TRIMMED_FROM && n <= TUNE_MOST_PAIRS) {
+        memcpy(values, log_ratios, n * sizeof *values);
+        return trimmed(values, n);
+    }
+    double mean = mean_of(log_ratios, n, &deviation);
+    if (n < 2)
+        return around(mean, INFINITY, n);
+    return around(mean, student_t_95(n - 1) * deviation / sqrt((double)n), n);
 }

@@ -10,15 +10,18 @@
 
 #include <stddef.h>
 
+/** Most pairs that are compared. */
+#define TUNE_MOST_PAIRS 16
+
 /** What pairs say about the ratio. */
 struct tune_interval {
-    double ratio; /**< geometric mean */
+    double ratio; /**< geometric mean, without both ends where they are left out */
     double low;   /**< with one pair: 0 … */
     double high;  /**< … and infinite */
     size_t pairs;
 };
 
-/** The interval of `n` ≥ 1 ratios, each given as its natural logarithm. */
+/** The interval of `n` ratios, 1 to TUNE_MOST_PAIRS, each given as its natural logarithm. */
 struct tune_interval tune_interval_of(const double *log_ratios, size_t n);
 
 #endif

@@ -92,7 +92,7 @@ def test_stopped(tmp_path, sim, number, status):
     arguments = job(tmp_path, sim(compute=models.sim_stage(latency_us=20_000)))
     process = start("tune", *arguments, "--output", tmp_path / "out", "--budget", 60, "--max_threads", 2,
                     "--config_out", tmp_path / "t.json")
-    wait_until(lambda: re.search(r" better$", process.read_stdout(), re.M), what="the first gain", timeout=60)
+    wait_until(lambda: re.search(r"\d  better$", process.read_stdout(), re.M), what="the first gain", timeout=60)
     process.signal(number)
     sent = time.monotonic()
     run = process.wait(60)

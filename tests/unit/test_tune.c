@@ -37,17 +37,26 @@ static void test_quantiles(void **state)
 
 static void test_interval(void **state)
 {
-    /* Of ln 1.1, ln 1.2, ln 1.15, ln 1.18, ln 1.12, computed with scipy.stats.t.interval. */
-    const double ratios[] = {1.1, 1.2, 1.15, 1.18, 1.12};
-    double logs[5];
+    /* Of four computed with scipy.stats.t.interval, of more with scipy.stats.mstats.trimmed_mean_ci. */
+    const double ratios[] = {1.1, 1.2, 1.15, 1.18, 1.12, 0.02, 1.16};
+    double logs[7];
     (void)state;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 7; i++)
         logs[i] = log(ratios[i]);
-    struct tune_interval interval = tune_interval_of(logs, 5);
-    NEAR(interval.ratio, 1.1494083831, 1e-6);
-    NEAR(interval.low, 1.0993328797, 1e-6);
-    NEAR(interval.high, 1.2017648663, 1e-6);
-    assert_int_equal(interval.pairs, 5);
+    struct tune_interval interval = tune_interval_of(logs, 4);
+    NEAR(interval.ratio, 1.1568803505, 1e-6);
+    NEAR(interval.low, 1.0891823593, 1e-6);
+    NEAR(interval.high, 1.2287861018, 1e-6);
+    assert_int_equal(interval.pairs, 4);
+    interval = tune_interval_of(logs, 5);
+    NEAR(interval.ratio, 1.1497390712, 1e-6);
+    NEAR(interval.low, 1.0574427932, 1e-6);
+    NEAR(interval.high, 1.2500912015, 1e-6);
+    interval = tune_interval_of(logs, 7); /* one of them 50 times as slow as the others */
+    NEAR(interval.ratio, 1.1416413986, 1e-6);
+    NEAR(interval.low, 1.0914587322, 1e-6);
+    NEAR(interval.high, 1.1941313443, 1e-6);
+    assert_int_equal(interval.pairs, 7);
     interval = tune_interval_of(logs, 1);
     NEAR(interval.ratio, 1.1, 1e-9);
     assert_true(interval.low == 0 && isinf(interval.high));
@@ -64,8 +73,9 @@ struct machine {
     unsigned useful[AISPIPE_STAGES]; /* more threads than these make nothing faster … */
     double harm;                     /* … but slower, by this part for each */
     double needs_inflight;           /* with fewer slots the rate falls in proportion */
-    double batch_gain; /* compute's time is gain/batch + (1 - gain) of itself, for each sample */
-    double noise;      /* standard deviation of a run's rate */
+    double batch_gain;   /* compute's time is gain/batch + (1 - gain) of itself, for each sample */
+    double noise;        /* standard deviation of a run's rate */
+    unsigned stall_each; /* every so many runs, one is 50 times as slow; 0: none */
     unsigned seed;
     unsigned runs;
     unsigned most_runs; /* time is over then; 0: never */
@@ -126,6 +136,8 @@ static int measure(void *context, const struct tune_point *point, struct tune_ru
     if (machine->fail_from && point->value[TUNE_THREADS] >= machine->fail_from)
         return aispipe_fail(error, AISPIPE_NO_MEMORY, "no memory for so many threads");
     run->rate = true_rate(machine, point, run) * exp(machine->noise * normal(machine));
+    if (machine->stall_each && machine->runs % machine->stall_each == 0)
+        run->rate /= 50;
     return 0;
 }
 
@@ -258,6 +270,23 @@ static void test_noise(void **state)
             found += ratio > 3.99;
         }
         assert_true(found >= (n == 2 ? 25 : 57));
+    }
+}
+
+/* A run in which the machine stood still hides neither a gain nor, in the end, makes one. */
+static void test_stalls(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        struct machine machine = plain();
+        machine.ms[AISPIPE_STAGE_COMPUTE] = 0.4;
+        machine.harm = 0.1;
+        machine.noise = 0.01;
+        machine.stall_each = 11 + seed % 5;
+        machine.seed = seed;
+        struct tune_problem problem = problem_of(&machine);
+        struct tune_result result;
+        NEAR(find(&machine, &problem, &result), 4, 1e-9);
     }
 }
 
@@ -471,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_two_stages_alike),
         cmocka_unit_test(test_slots_and_batch),
         cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_stalls),
         cmocka_unit_test(test_defaults_best),
         cmocka_unit_test(test_given_parameters_stay),
         cmocka_unit_test(test_limits),
