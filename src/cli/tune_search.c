@@ -31,8 +31,8 @@ struct search {
 struct duel {
     const struct tune_point *point[2]; /* the candidate, and what it runs against */
     struct tune_run run[2];            /* the last of each */
-    double rate[2][TUNE_MOST_PAIRS];
-    double log_ratio[TUNE_MOST_PAIRS];
+    double rate[2][TUNE_PAIRS_MOST];
+    double log_ratio[TUNE_PAIRS_MOST];
     size_t pairs;
     int loser; /* which of them could not be run */
 };
@@ -75,7 +75,7 @@ static int by_size(const void *a, const void *b)
 
 static double median(const double *values, size_t n)
 {
-    double sorted[TUNE_MOST_PAIRS];
+    double sorted[TUNE_PAIRS_MOST];
     if (!n)
         return 0;
     memcpy(sorted, values, n * sizeof *sorted);

@@ -68,7 +68,7 @@ struct tune_problem {
     uint64_t most[TUNE_KNOBS];
     const uint64_t *batches; /**< what TUNE_BATCH may be, ascending; NULL: 1 to most */
     size_t n_batches;
-    unsigned most_pairs; /**< for a candidate that stays undecided; 2 to TUNE_MOST_PAIRS */
+    unsigned most_pairs; /**< for a candidate that stays undecided; 2 to TUNE_PAIRS_MOST */
     /** Runs once. AISPIPE_CLOSED: stopped by the user, which ends the search. */
     int (*measure)(void *context, const struct tune_point *point, struct tune_run *run,
                    struct aispipe_error *error);

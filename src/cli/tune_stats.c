@@ -49,8 +49,8 @@ static struct tune_interval trimmed(double *values, size_t n)
 
 struct tune_interval tune_interval_of(const double *log_ratios, size_t n)
 {
-    double values[TUNE_MOST_PAIRS], deviation;
-    if (n >= TRIMMED_FROM && n <= TUNE_MOST_PAIRS) {
+    double values[TUNE_PAIRS_MOST], deviation;
+    if (n >= TRIMMED_FROM && n <= TUNE_PAIRS_MOST) {
         memcpy(values, log_ratios, n * sizeof *values);
         return trimmed(values, n);
     }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /** Most pairs that are compared. */
-#define TUNE_MOST_PAIRS 16
+#define TUNE_PAIRS_MOST 16
 
 /** What pairs say about the ratio. */
 struct tune_interval {
@@ -21,7 +21,7 @@ struct tune_interval {
     size_t pairs;
 };
 
-/** The interval of `n` ratios, 1 to TUNE_MOST_PAIRS, each given as its natural logarithm. */
+/** The interval of `n` ratios, 1 to TUNE_PAIRS_MOST, each given as its natural logarithm. */
 struct tune_interval tune_interval_of(const double *log_ratios, size_t n);
 
 #endif
