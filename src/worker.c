@@ -110,17 +110,15 @@ static bool must_leave(const struct worker *worker)
 }
 
 /* Sleeps while there are enough threads without this one. Its time does not count then: neither as work nor
- * as waiting; and not after the end of its stage either. */
-static void park(struct worker *worker, uint64_t *now)
+ * as waiting. False when it is not wanted any more: the rest of the run does not count either. */
+static bool park(struct worker *worker, uint64_t *now)
 {
     struct thread_stats *stats = &worker->stats;
     atomic_store_explicit(&stats->parked_since_ns, *now, memory_order_relaxed);
     for (;;) {
         uint32_t seen = live_changes(worker->live);
-        if (must_leave(worker)) {
-            *now = clock_ns();
-            return;
-        }
+        if (must_leave(worker))
+            return false;
         if (!is_surplus(worker))
             break;
         stage_wait_begin(&worker->thread);
@@ -131,14 +129,15 @@ static void park(struct worker *worker, uint64_t *now)
     stat_add(&stats->parked_ns, after - *now);
     atomic_store_explicit(&stats->parked_since_ns, 0, memory_order_relaxed);
     *now = after;
+    return true;
 }
 
 /* Of a run that adapts itself: only threads in use take slots, and load not more than may be in flight. */
 static struct slot *next_live_slot(struct worker *worker, uint64_t *now)
 {
     struct slot *slot;
-    if (is_surplus(worker))
-        park(worker, now);
+    if (is_surplus(worker) && !park(worker, now))
+        return NULL;
     do
         slot = pop_slot(worker, now);
     while (slot && worker->stage == &stage_load &&
