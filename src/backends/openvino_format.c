@@ -4,6 +4,7 @@
  * of which writes to stderr, and then says that the format may be wrong. Cut-off and foreign files can be
  * told from the outside, so that the user gets one line that says what is wrong.
  */
+#include "io/fd_io.h"
 #include "openvino_internal.h"
 
 #include <ctype.h>
@@ -19,26 +20,17 @@ struct file {
     uint64_t size;
 };
 
-/* Reads up to `capacity` bytes from `offset`; less at the end of the file. −1 with errno on failure. */
-static ssize_t read_at(const struct file *file, uint64_t offset, void *buffer, size_t capacity)
+static int unreadable(const struct file *file, int reason, struct aispipe_error *error)
 {
-    size_t used = 0;
-    while (used < capacity) {
-        ssize_t got = pread(file->fd, (char *)buffer + used, capacity - used, (off_t)(offset + used));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        used += (size_t)got;
-    }
-    return (ssize_t)used;
+    return aispipe_fail(error, AISPIPE_IO, "model '%s': %s", file->path, strerror(reason));
 }
 
-static int unreadable(const struct file *file, struct aispipe_error *error)
+/* Reads up to `capacity` bytes from `offset`; less at the end of the file. */
+static int read_at(const struct file *file, uint64_t offset, void *buffer, size_t capacity, size_t *got,
+                   struct aispipe_error *error)
 {
-    return aispipe_fail(error, AISPIPE_IO, "model '%s': %s", file->path, strerror(errno));
+    int reason = fd_read_at(file->fd, buffer, capacity, offset, got);
+    return reason ? unreadable(file, reason, error) : 0;
 }
 
 /* Decodes a protobuf varint; 0 when it does not end inside the bytes. */
@@ -92,10 +84,11 @@ static int check_protobuf(const struct file *file, const char *format, uint64_t 
         unsigned char bytes[24];
         uint64_t number = 0;
         uint64_t next = 0;
-        ssize_t n = read_at(file, offset, bytes, sizeof bytes);
-        if (n < 0)
-            return unreadable(file, error);
-        if (!next_field(bytes, (size_t)n, offset, &number, &next))
+        size_t n;
+        int rc = read_at(file, offset, bytes, sizeof bytes, &n, error);
+        if (rc)
+            return rc;
+        if (!next_field(bytes, n, offset, &number, &next))
             return aispipe_fail(
                 error, AISPIPE_MODEL, "model '%s' is not a valid %s file: unexpected byte at %llu of %llu",
                 file->path, format, (unsigned long long)offset, (unsigned long long)file->size);
@@ -117,8 +110,10 @@ static int check_protobuf(const struct file *file, const char *format, uint64_t 
 static int check_tflite(const struct file *file, struct aispipe_error *error)
 {
     char head[8] = "";
-    if (read_at(file, 0, head, sizeof head) < 0)
-        return unreadable(file, error);
+    size_t n;
+    int rc = read_at(file, 0, head, sizeof head, &n, error);
+    if (rc)
+        return rc;
     if (memcmp(head + 4, "TFL3", 4) != 0)
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s' is not a TFLite file: the mark TFL3 is missing at byte 4",
@@ -129,20 +124,21 @@ static int check_tflite(const struct file *file, struct aispipe_error *error)
 static int check_ir(const struct file *file, struct aispipe_error *error)
 {
     char text[4096];
-    ssize_t n = read_at(file, 0, text, sizeof text);
-    if (n < 0)
-        return unreadable(file, error);
+    size_t n;
+    int rc = read_at(file, 0, text, sizeof text, &n, error);
+    if (rc)
+        return rc;
     size_t start = n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    while (start < (size_t)n && isspace((unsigned char)text[start]))
+    while (start < n && isspace((unsigned char)text[start]))
         start++;
-    if (start == (size_t)n || text[start] != '<')
+    if (start == n || text[start] != '<')
         return aispipe_fail(error, AISPIPE_MODEL, "model '%s' is not an OpenVINO IR file: it is not XML",
                             file->path);
     uint64_t tail = file->size > sizeof text ? file->size - sizeof text : 0;
-    n = read_at(file, tail, text, sizeof text);
-    if (n < 0)
-        return unreadable(file, error);
-    if (!memmem(text, (size_t)n, "</net>", 6))
+    rc = read_at(file, tail, text, sizeof text, &n, error);
+    if (rc)
+        return rc;
+    if (!memmem(text, n, "</net>", 6))
         return aispipe_fail(error, AISPIPE_MODEL,
                             "model '%s' is not a whole OpenVINO IR file: it does not end in </net>",
                             file->path);
@@ -178,9 +174,9 @@ int openvino_check_file(const char *path, struct aispipe_error *error)
     struct stat status;
     int rc;
     if (file.fd < 0)
-        return unreadable(&file, error);
+        return unreadable(&file, errno, error);
     if (fstat(file.fd, &status) != 0)
-        rc = unreadable(&file, error);
+        rc = unreadable(&file, errno, error);
     else if (!S_ISREG(status.st_mode))
         rc = aispipe_fail(error, AISPIPE_IO, "model '%s' is not a regular file", path);
     else {

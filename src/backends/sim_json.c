@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim_json.h"
 
+#include "io/fd_io.h"
+#include "json_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,29 +58,17 @@ int sim_wrong_value(const struct sim_reader *reader, const char *where, const cJ
 
 /* ------------------------------------------------------------------ the file */
 
-static int read_all(const struct sim_reader *reader, int fd, char *text, size_t bytes)
+static int unreadable(const struct sim_reader *reader, int reason)
 {
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t got = read(fd, text + done, bytes - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return aispipe_fail(reader->error, AISPIPE_IO, "cannot read model '%s': %s", reader->path,
-                                strerror(errno));
-        if (got == 0)
-            break; /* shorter than it was a moment ago; if that matters, the JSON is cut */
-        done += (size_t)got;
-    }
-    return 0;
+    return aispipe_fail(reader->error, AISPIPE_IO, "cannot read model '%s': %s", reader->path,
+                        strerror(reason));
 }
 
 static int read_open_file(const struct sim_reader *reader, int fd, char **text, size_t *bytes)
 {
     struct stat status;
     if (fstat(fd, &status))
-        return aispipe_fail(reader->error, AISPIPE_IO, "cannot read model '%s': %s", reader->path,
-                            strerror(errno));
+        return unreadable(reader, errno);
     if (!S_ISREG(status.st_mode))
         return aispipe_fail(reader->error, AISPIPE_IO, "model '%s' is %s; a file is wanted", reader->path,
                             S_ISDIR(status.st_mode) ? "a directory" : "not a regular file");
@@ -89,7 +80,10 @@ static int read_open_file(const struct sim_reader *reader, int fd, char **text, 
     *text = calloc(*bytes + 1, 1);
     if (!*text)
         return aispipe_fail(reader->error, AISPIPE_NO_MEMORY, "no memory to read model '%s'", reader->path);
-    return read_all(reader, fd, *text, *bytes);
+    /* If it is shorter than it was a moment ago, and that matters, the JSON is cut. */
+    size_t got;
+    int reason = fd_read_at(fd, *text, *bytes, 0, &got);
+    return reason ? unreadable(reader, reason) : 0;
 }
 
 static int read_file(const struct sim_reader *reader, char **text, size_t *bytes)
@@ -104,17 +98,11 @@ static int read_file(const struct sim_reader *reader, char **text, size_t *bytes
     return rc;
 }
 
-static int bad_json(const struct sim_reader *reader, const char *text, size_t offset)
+static int bad_json(const struct sim_reader *reader, struct json_place where)
 {
-    size_t line = 1;
-    size_t column = 1;
-    for (size_t i = 0; i < offset; i++) {
-        column = text[i] == '\n' ? 1 : column + 1;
-        line += text[i] == '\n';
-    }
     return aispipe_fail(reader->error, AISPIPE_FORMAT,
                         "model '%s': line %zu, column %zu: this is not JSON, which a simulated model is",
-                        reader->path, line, column);
+                        reader->path, where.line, where.column);
 }
 
 cJSON *sim_parse_file(const struct sim_reader *reader, int *rc)
@@ -125,14 +113,10 @@ cJSON *sim_parse_file(const struct sim_reader *reader, int *rc)
     *rc = read_file(reader, &text, &bytes);
     if (*rc)
         goto out;
-    const char *end = text;
-    root = cJSON_ParseWithLengthOpts(text, bytes + 1, &end, true);
-    /* cJSON is content with any zero byte as the end of the text. */
-    if (!root || end != text + bytes) {
-        *rc = bad_json(reader, text, end < text + bytes ? (size_t)(end - text) : bytes);
-        cJSON_Delete(root);
-        root = NULL;
-    }
+    struct json_place where;
+    root = json_text_parse(text, bytes, &where);
+    if (!root)
+        *rc = bad_json(reader, where);
 out:
     free(text);
     return root;

@@ -3,9 +3,10 @@
 
 #include "cli/check.h"
 #include "cli/option_value.h"
+#include "io/fd_io.h"
+#include "json_text.h"
 #include "log.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,23 +58,6 @@ static int check_kind(const struct reader *reader, const struct stat *info)
     return cannot(reader, what, "is it the right file?");
 }
 
-/* Reads until the end, or until `room` is full. Returns the bytes, or -1. */
-static ssize_t read_all(int fd, char *text, size_t room)
-{
-    size_t done = 0;
-    while (done < room) {
-        ssize_t got = read(fd, text + done, room - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (ssize_t)done;
-}
-
 static int read_open_file(const struct reader *reader, int fd, char **text, size_t *bytes)
 {
     struct stat info;
@@ -87,11 +71,8 @@ static int read_open_file(const struct reader *reader, int fd, char **text, size
     if (!*text)
         return aispipe_fail(reader->error, AISPIPE_NO_MEMORY, "no memory to read '%s'",
                             reader->shown_path.text);
-    ssize_t got = read_all(fd, *text, room);
-    if (got < 0)
-        return cannot_read(reader, errno);
-    *bytes = (size_t)got;
-    return 0;
+    int reason = fd_read_at(fd, *text, room, 0, bytes);
+    return reason ? cannot_read(reader, reason) : 0;
 }
 
 static int read_file(const struct reader *reader, char **text, size_t *bytes)
@@ -105,17 +86,12 @@ static int read_file(const struct reader *reader, char **text, size_t *bytes)
     return rc;
 }
 
-static int bad_json(const struct reader *reader, const char *text, size_t offset)
+static int bad_json(const struct reader *reader, struct json_place where)
 {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < offset; i++) {
-        column = text[i] == '\n' ? 1 : column + 1;
-        line += text[i] == '\n';
-    }
     return aispipe_fail(reader->error, AISPIPE_INVALID,
                         "option --config: '%s', line %zu, column %zu: this is not JSON; an object is wanted, "
                         "as in {\"threads\": 4, \"queue_depth\": \"load=8,save=8\"}",
-                        reader->shown_path.text, line, column);
+                        reader->shown_path.text, where.line, where.column);
 }
 
 /* cJSON would make an end of text of it, and what follows would go unheard. */
@@ -133,19 +109,12 @@ static const char *find_zero(const char *text)
 
 static int parse_text(const struct reader *reader, const char *text, size_t bytes, cJSON **root)
 {
-    const char *end = text;
+    struct json_place where;
     const char *zero = find_zero(text);
-    if (!zero)
-        *root = cJSON_ParseWithLengthOpts(text, bytes + 1, &end, true);
-    else
-        end = zero;
-    /* cJSON is content with any zero byte as the end of the text. */
-    if (*root && end == text + bytes)
-        return 0;
-    size_t offset = end < text + bytes ? (size_t)(end - text) : bytes;
-    cJSON_Delete(*root);
-    *root = NULL;
-    return bad_json(reader, text, offset);
+    if (zero)
+        return bad_json(reader, json_text_place(text, (size_t)(zero - text)));
+    *root = json_text_parse(text, bytes, &where);
+    return *root ? 0 : bad_json(reader, where);
 }
 
 static int parse_file(const struct reader *reader, cJSON **root)

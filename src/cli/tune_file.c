@@ -3,6 +3,7 @@
 
 #include "cli/check.h"
 #include "cli/config_file.h"
+#include "io/fd_io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,18 +99,6 @@ int tune_file_check(const char *path, struct aispipe_error *error)
     return check_existing(path, &info, error);
 }
 
-static int write_all(int fd, const char *text)
-{
-    size_t length = strlen(text);
-    for (size_t done = 0; done < length;) {
-        ssize_t n = write(fd, text + done, length - done);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
 int tune_file_write(const char *path, const char *text, struct aispipe_error *error)
 {
     char directory[PATH_MAX], temporary[PATH_MAX + 64];
@@ -119,7 +108,7 @@ int tune_file_write(const char *path, const char *text, struct aispipe_error *er
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return cannot(path, strerror(errno), error);
-    int reason = write_all(fd, text);
+    int reason = fd_write(fd, text, strlen(text));
     if (close(fd) && !reason)
         reason = errno;
     if (!reason && rename(temporary, path))

@@ -28,7 +28,7 @@ EXAMPLES = sorted((ROOT / "examples" / "c").glob("*.c"))
 # header alone.
 BASE = {
     "acl_home.h", "clock.h", "cores.h", "difference.h", "io/fd_io.h", "io/natural_order.h", "io/npy.h", "io/result_file.h",
-    "json_writer.h", "log.h", "numbers.h", "process.h", "shape.h", "student_t.h",
+    "json_text.h", "json_writer.h", "log.h", "numbers.h", "process.h", "shape.h", "student_t.h",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@
  * like the runtime itself. What the operator was given and had made is written to the working directory.
  */
 #include "acl_internal.h"
+#include "io/fd_io.h"
 #include "log.h"
 
 #include <errno.h>
@@ -32,29 +33,17 @@ struct failure {
     size_t n_inputs, n_outputs;
 };
 
-static bool write_all(int fd, const char *data, size_t bytes)
-{
-    while (bytes) {
-        ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
-/* Nothing that lies there under this name is followed or kept. */
-static bool write_file(const char *name, const void *data, size_t bytes)
+/* Nothing that lies there under this name is followed or kept. Returns an errno. */
+static int write_file(const char *name, const void *data, size_t bytes)
 {
     (void)unlink(name);
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
-        return false;
-    bool written = write_all(fd, data, bytes);
-    return close(fd) == 0 && written;
+        return errno;
+    int reason = fd_write(fd, data, bytes);
+    if (close(fd) && !reason)
+        reason = errno;
+    return reason;
 }
 
 static bool name_file(const struct failure *failure, const char *side, size_t i, const aclTensorDesc *desc,
@@ -89,13 +78,14 @@ static void save_tensor(const struct failure *failure, const char *side, size_t 
     void *host = bytes && from ? malloc(bytes) : NULL;
     bool ready = host && name_file(failure, side, i, desc, name, sizeof name) &&
                  acl->aclrtMemcpy(host, bytes, from, bytes, ACL_MEMCPY_DEVICE_TO_HOST) == ACL_SUCCESS;
+    int reason = ready ? write_file(name, host, bytes) : 0;
     if (!ready)
         log_line(&device->log, AISPIPE_LOG_WARNING,
                  "exception_cb: %s %zu of operator %s (%zu bytes) could not be fetched from the device", side,
                  i, failure->name, bytes);
-    else if (!write_file(name, host, bytes))
+    else if (reason)
         log_line(&device->log, AISPIPE_LOG_WARNING, "exception_cb: %s cannot be written: %s", name,
-                 strerror(errno));
+                 strerror(reason));
     else
         log_line(&device->log, AISPIPE_LOG_INFO,
                  "exception_cb hostaddr:%p devaddr:%p len:%zu write to filename:%s", host, from, bytes, name);
