@@ -105,32 +105,33 @@ static unsigned batch_of(const struct work *work, unsigned file)
     return work->files - file < most ? work->files - file : most;
 }
 
-void io_uring_read(const struct work *work)
+typedef void (*chain)(struct batch *batch, const struct work *work, unsigned i, unsigned file);
+
+/* Every file by a chain of so many calls, a batch of files at a time; `check` looks at what was read, or is
+ * NULL. */
+static void chain_files(const struct work *work, chain chain_one, unsigned calls,
+                        void (*check)(const struct work *work, unsigned file, const unsigned char *data))
 {
     struct batch batch;
     open_ring(&batch);
     for (unsigned file = 0; file < work->files;) {
         unsigned n = batch_of(work, file);
         for (unsigned i = 0; i < n; i++)
-            chain_read(&batch, work, i, file + i);
-        finish(&batch, n * 3);
-        for (unsigned i = 0; i < n; i++)
-            io_check(work, file + i, io_buffer(work, file + i));
+            chain_one(&batch, work, i, file + i);
+        finish(&batch, n * calls);
+        for (unsigned i = 0; check && i < n; i++)
+            check(work, file + i, io_buffer(work, file + i));
         file += n;
     }
     io_uring_queue_exit(&batch.ring);
 }
 
+void io_uring_read(const struct work *work)
+{
+    chain_files(work, chain_read, 3, io_check);
+}
+
 void io_uring_write(const struct work *work)
 {
-    struct batch batch;
-    open_ring(&batch);
-    for (unsigned file = 0; file < work->files;) {
-        unsigned n = batch_of(work, file);
-        for (unsigned i = 0; i < n; i++)
-            chain_write(&batch, work, i, file + i);
-        finish(&batch, n * 4);
-        file += n;
-    }
-    io_uring_queue_exit(&batch.ring);
+    chain_files(work, chain_write, 4, NULL);
 }

@@ -34,38 +34,11 @@ static void ck_queue_close(void *queue)
     atomic_store_explicit(&((struct ck_queue *)queue)->closed, true, memory_order_release);
 }
 
-/* One pair of functions for each kind of ring, so that the library's are inlined. */
-#define CK_PUSH(kind)                                                                 \
-    static void ck_push_##kind(void *queue, uint32_t item)                            \
-    {                                                                                 \
-        struct ck_queue *q = queue;                                                   \
-        unsigned turn = 0;                                                            \
-        while (!ck_ring_enqueue_##kind(&q->ring, q->buffer, (void *)(uintptr_t)item)) \
-            queue_wait(&turn, q->spin);                                               \
-    }
-#define CK_POP(kind)                                                                    \
-    static bool ck_pop_##kind(void *queue, uint32_t *item)                              \
-    {                                                                                   \
-        struct ck_queue *q = queue;                                                     \
-        unsigned turn = 0;                                                              \
-        void *value;                                                                    \
-        while (!ck_ring_dequeue_##kind(&q->ring, q->buffer, (void *)&value)) {          \
-            bool closed = atomic_load_explicit(&q->closed, memory_order_acquire);       \
-            if (closed && !ck_ring_dequeue_##kind(&q->ring, q->buffer, (void *)&value)) \
-                return false;                                                           \
-            if (closed)                                                                 \
-                break;                                                                  \
-            queue_wait(&turn, q->spin);                                                 \
-        }                                                                               \
-        *item = (uint32_t)(uintptr_t)value;                                             \
-        return true;                                                                    \
-    }
-
 /* What a push does depends on the producers only, what a pop does on the consumers only (ck_ring.h). */
-CK_PUSH(spsc)
-CK_PUSH(mpmc)
-CK_POP(spsc)
-CK_POP(mpmc)
+QUEUE_PUSH(ck_push_spsc, struct ck_queue, ck_ring_enqueue_spsc(&q->ring, q->buffer, value))
+QUEUE_PUSH(ck_push_mpmc, struct ck_queue, ck_ring_enqueue_mpmc(&q->ring, q->buffer, value))
+QUEUE_POP(ck_pop_spsc, struct ck_queue, ck_ring_dequeue_spsc(&q->ring, q->buffer, (void *)&value))
+QUEUE_POP(ck_pop_mpmc, struct ck_queue, ck_ring_dequeue_mpmc(&q->ring, q->buffer, (void *)&value))
 
 const struct queue_kind queue_ck = {
     .name = "ck_ring",

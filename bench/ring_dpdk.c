@@ -38,36 +38,10 @@ static void rte_queue_close(void *queue)
     atomic_store_explicit(&((struct rte_queue *)queue)->closed, true, memory_order_release);
 }
 
-#define RTE_PUSH(kind)                                                           \
-    static void rte_push_##kind(void *queue, uint32_t item)                      \
-    {                                                                            \
-        struct rte_queue *q = queue;                                             \
-        unsigned turn = 0;                                                       \
-        while (rte_ring_##kind##_enqueue(q->ring, (void *)(uintptr_t)item) != 0) \
-            queue_wait(&turn, q->spin);                                          \
-    }
-#define RTE_POP(kind)                                                             \
-    static bool rte_pop_##kind(void *queue, uint32_t *item)                       \
-    {                                                                             \
-        struct rte_queue *q = queue;                                              \
-        unsigned turn = 0;                                                        \
-        void *value;                                                              \
-        while (rte_ring_##kind##_dequeue(q->ring, &value) != 0) {                 \
-            bool closed = atomic_load_explicit(&q->closed, memory_order_acquire); \
-            if (closed && rte_ring_##kind##_dequeue(q->ring, &value) != 0)        \
-                return false;                                                     \
-            if (closed)                                                           \
-                break;                                                            \
-            queue_wait(&turn, q->spin);                                           \
-        }                                                                         \
-        *item = (uint32_t)(uintptr_t)value;                                       \
-        return true;                                                              \
-    }
-
-RTE_PUSH(sp)
-RTE_PUSH(mp)
-RTE_POP(sc)
-RTE_POP(mc)
+QUEUE_PUSH(rte_push_sp, struct rte_queue, rte_ring_sp_enqueue(q->ring, value) == 0)
+QUEUE_PUSH(rte_push_mp, struct rte_queue, rte_ring_mp_enqueue(q->ring, value) == 0)
+QUEUE_POP(rte_pop_sc, struct rte_queue, rte_ring_sc_dequeue(q->ring, &value) == 0)
+QUEUE_POP(rte_pop_mc, struct rte_queue, rte_ring_mc_dequeue(q->ring, &value) == 0)
 
 const struct queue_kind queue_rte = {
     .name = "rte_ring",

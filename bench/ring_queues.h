@@ -52,4 +52,36 @@ void queue_wait(unsigned *turn, unsigned spin);
 /** aligned_alloc of zeros; ends the bench when there is no memory. */
 void *queue_alloc(const char *name, size_t bytes);
 
+/**
+ * The functions of a library's ring of pointers, for a struct of `type` with `spin` and `closed`. Macros, so
+ * that the library's own functions are inlined: `sent` and `got` are expressions over the struct `q` and the
+ * pointer `value`, true where it went in or came out.
+ */
+#define QUEUE_PUSH(name, type, sent)             \
+    static void name(void *queue, uint32_t item) \
+    {                                            \
+        type *q = queue;                         \
+        void *value = (void *)(uintptr_t)item;   \
+        unsigned turn = 0;                       \
+        while (!(sent))                          \
+            queue_wait(&turn, q->spin);          \
+    }
+#define QUEUE_POP(name, type, got)                                                  \
+    static bool name(void *queue, uint32_t *item)                                   \
+    {                                                                               \
+        type *q = queue;                                                            \
+        void *value;                                                                \
+        unsigned turn = 0;                                                          \
+        while (!(got)) {                                                            \
+            bool closed = atomic_load_explicit(&q->closed, memory_order_acquire);   \
+            if (closed && !(got)) /* what was sent before it was closed is there */ \
+                return false;                                                       \
+            if (closed)                                                             \
+                break;                                                              \
+            queue_wait(&turn, q->spin);                                             \
+        }                                                                           \
+        *item = (uint32_t)(uintptr_t)value;                                         \
+        return true;                                                                \
+    }
+
 #endif

@@ -30,6 +30,13 @@ static const char *find_list(const char *value, size_t number)
     return value;
 }
 
+/* Reads the list of device `number`. */
+static int read_list(const char *value, size_t number, struct cores *cores, struct aispipe_error *error)
+{
+    const char *list = find_list(value, number);
+    return cores_read(list, strcspn(list, ";"), cores, error);
+}
+
 int affinity_check(const char *value, size_t devices, struct aispipe_error *error)
 {
     struct shown shown;
@@ -37,10 +44,9 @@ int affinity_check(const char *value, size_t devices, struct aispipe_error *erro
         return 0;
     size_t lists = count_lists(value);
     for (size_t i = 0; i < lists; i++) {
-        const char *list = find_list(value, i);
         struct cores cores;
         struct aispipe_error why = {0};
-        int rc = cores_read(list, strcspn(list, ";"), &cores, &why);
+        int rc = read_list(value, i, &cores, &why);
         if (rc)
             return aispipe_fail(error, rc, "option --affinity: %.1500s; auto and none are accepted too",
                                 why.message);
@@ -61,9 +67,8 @@ int affinity_apply(const char *value, struct aispipe_error *error)
         return 0;
     size_t lists = count_lists(value);
     for (size_t i = 0; i < lists; i++) {
-        const char *list = find_list(value, i);
         struct cores cores;
-        int rc = cores_read(list, strcspn(list, ";"), &cores, error);
+        int rc = read_list(value, i, &cores, error);
         if (rc)
             return rc;
         all = cores_either(&all, &cores);

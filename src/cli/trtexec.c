@@ -204,14 +204,9 @@ static int write_summary(const struct measurement *m, int argc, char *const *arg
     struct json_writer json;
     json_begin(&json, fd);
     write_members(&json, m, argc, argv);
-    int reason = json_end(&json);
-    if (close(fd) && !reason)
-        reason = errno;
-    if (!reason && rename(to->summary_temporary, to->summary))
-        reason = errno;
+    int reason = fd_publish(fd, to->summary_temporary, to->summary, json_end(&json));
     if (!reason)
         return 0;
-    (void)unlink(to->summary_temporary);
     return aispipe_fail(error, AISPIPE_IO, "cannot write the summary file '%s': %s", to->summary,
                         strerror(reason));
 }

@@ -108,13 +108,6 @@ int tune_file_write(const char *path, const char *text, struct aispipe_error *er
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return cannot(path, strerror(errno), error);
-    int reason = fd_write(fd, text, strlen(text));
-    if (close(fd) && !reason)
-        reason = errno;
-    if (!reason && rename(temporary, path))
-        reason = errno;
-    if (!reason)
-        return 0;
-    (void)unlink(temporary);
-    return cannot(path, strerror(reason), error);
+    int reason = fd_publish(fd, temporary, path, fd_write(fd, text, strlen(text)));
+    return reason ? cannot(path, strerror(reason), error) : 0;
 }

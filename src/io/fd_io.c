@@ -2,6 +2,7 @@
 #include "io/fd_io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* Takes `bytes` off the front of the parts; returns how many parts are used up. */
@@ -83,4 +84,15 @@ int fd_write(int fd, const void *data, size_t bytes)
 {
     struct iovec part = {(void *)(uintptr_t)data, bytes};
     return fd_write_parts(fd, &part, 1);
+}
+
+int fd_publish(int fd, const char *temporary, const char *path, int reason)
+{
+    if (close(fd) && !reason)
+        reason = errno;
+    if (!reason && rename(temporary, path))
+        reason = errno;
+    if (reason)
+        (void)unlink(temporary);
+    return reason;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file fd_io.h read() and write() until done: interrupted calls and short counts are continued. */
+/** @file fd_io.h read() and write() until done: interrupted calls and short counts are continued; files whole
+ * or not at all. */
 #ifndef AISPIPE_IO_FD_IO_H
 #define AISPIPE_IO_FD_IO_H
 
@@ -18,5 +19,11 @@ int fd_read_at(int fd, void *buffer, size_t bytes, uint64_t offset, size_t *got)
 /** Writes all of `parts` (which it uses up). Returns 0 or an errno. */
 int fd_write_parts(int fd, struct iovec *parts, int n_parts);
 int fd_write(int fd, const void *data, size_t bytes);
+/**
+ * Ends the writing of a file: closes `fd` and gives `temporary` its final name, or removes it where `reason`
+ * (an errno; 0: all is written), the closing or the renaming says that it is not whole. Returns 0 or an
+ * errno.
+ */
+int fd_publish(int fd, const char *temporary, const char *path, int reason);
 
 #endif

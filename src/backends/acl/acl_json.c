@@ -108,15 +108,8 @@ static int write_file(const char *directory, int (*fill)(int fd, const void *con
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return cannot("create", path, errno, error);
-    int reason = fill(fd, context);
-    if (close(fd) && !reason)
-        reason = errno;
-    if (!reason && rename(temporary, path))
-        reason = errno;
-    if (!reason)
-        return 0;
-    (void)unlink(temporary);
-    return cannot("write", path, reason, error);
+    int reason = fd_publish(fd, temporary, path, fill(fd, context));
+    return reason ? cannot("write", path, reason, error) : 0;
 }
 
 /* A file that is made for a run. */
