@@ -37,6 +37,22 @@ static inline void temp_remove(const struct temp_dir *dir)
     assert_int_equal(nftw(dir->path, temp_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/** A directory of a file of tests, with what cmocka calls before and after: NAME, NAME_make, NAME_remove. */
+#define TEMP_DIR(name)                     \
+    static struct temp_dir name;           \
+    static int name##_make(void **state)   \
+    {                                      \
+        (void)state;                       \
+        temp_make(&name);                  \
+        return 0;                          \
+    }                                      \
+    static int name##_remove(void **state) \
+    {                                      \
+        (void)state;                       \
+        temp_remove(&name);                \
+        return 0;                          \
+    }
+
 /** "directory/name" in memory of its own for each of the last 8 calls. */
 static inline const char *temp_path(const struct temp_dir *dir, const char *name)
 {

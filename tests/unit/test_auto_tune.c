@@ -16,7 +16,7 @@
 #define FOREVER UINT64_MAX
 #define NONE UINT64_MAX
 
-static struct temp_dir directory;
+TEMP_DIR(directory)
 
 struct bench {
     uint64_t samples;
@@ -369,20 +369,6 @@ static void what_excludes_it_is_refused(void **state)
     }
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    temp_make(&directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    temp_remove(&directory);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,5 +381,5 @@ int main(void)
         cmocka_unit_test(without_it_nothing_is_said),
         cmocka_unit_test(what_excludes_it_is_refused),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, directory_make, directory_remove);
 }

@@ -7,21 +7,7 @@
 
 #include <errno.h>
 
-static struct temp_dir dir;
-
-static int setup(void **state)
-{
-    (void)state;
-    temp_make(&dir);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
-    return 0;
-}
+TEMP_DIR(dir)
 
 static void make_file(const char *name)
 {
@@ -323,7 +309,7 @@ static void many_files_are_planned(void **state)
     aispipe_dataset_close(dataset);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dir_make, dir_remove)
 
 int main(void)
 {

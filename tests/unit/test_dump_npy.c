@@ -16,23 +16,9 @@
 
 #define STAMP "20260102030405"
 
-static struct temp_dir dir;
+TEMP_DIR(dir)
 static struct aispipe_error error;
 static struct dump_npy dump;
-
-static int setup(void **state)
-{
-    (void)state;
-    temp_make(&dir);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
-    return 0;
-}
 
 static void begin(void)
 {
@@ -161,11 +147,11 @@ static void test_something_else_in_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_begin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cannot_begin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names_that_are_taken, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_finish_after_a_failure, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_something_else_in_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_begin, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(test_cannot_begin, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(test_names_that_are_taken, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(test_finish_after_a_failure, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(test_something_else_in_it, dir_make, dir_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

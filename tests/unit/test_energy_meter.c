@@ -9,21 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct temp_dir dir;
-
-static int setup(void **state)
-{
-    (void)state;
-    temp_make(&dir);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
-    return 0;
-}
+TEMP_DIR(dir)
 
 static void write_text(const char *name, const char *text)
 {
@@ -139,8 +125,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_difference),
-        cmocka_unit_test_setup_teardown(test_zones, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_counters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_zones, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(test_no_counters, dir_make, dir_remove),
         cmocka_unit_test(test_power),
         cmocka_unit_test(test_npu_smi_lines),
     };

@@ -15,7 +15,7 @@
 
 enum { VALUES = 50000, SAMPLES = 4, MOST_CALLS = 64 };
 
-static struct temp_dir dir;
+TEMP_DIR(dir)
 static struct iovec read_parts[MOST_CALLS];
 static struct iovec written_parts[MOST_CALLS];
 static unsigned n_read;
@@ -43,16 +43,8 @@ ssize_t writev(int fd, const struct iovec *iovec, int count)
 
 static int setup(void **state)
 {
-    (void)state;
+    (void)dir_make(state);
     n_read = n_written = 0;
-    temp_make(&dir);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
     return 0;
 }
 
@@ -172,8 +164,8 @@ static void results_are_written_from_the_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_are_read_into_the_batch, setup, teardown),
-        cmocka_unit_test_setup_teardown(results_are_written_from_the_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_read_into_the_batch, setup, dir_remove),
+        cmocka_unit_test_setup_teardown(results_are_written_from_the_batch, setup, dir_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,21 +6,13 @@
 #include "files.h"
 #include "om_sample.h"
 
-static struct temp_dir dir;
+TEMP_DIR(dir)
 static char path[PATH_MAX];
 
 static int setup(void **state)
 {
-    (void)state;
-    temp_make(&dir);
+    (void)dir_make(state);
     (void)snprintf(path, sizeof path, "%s", temp_path(&dir, "m.om"));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
     return 0;
 }
 
@@ -336,5 +328,5 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_not_written),
         cmocka_unit_test(files_that_cannot_be_read_or_written),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, dir_remove);
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static struct temp_dir dir;
+TEMP_DIR(dir)
 static struct aispipe_error error;
 
 static void shapes_are(const char *value, const char *const *wanted)
@@ -111,20 +111,6 @@ static void bad_files_are_refused(void **state)
     refused(temp_path(&dir, "many"), "line 3: ", "more than 100000");
 }
 
-static int make(void **state)
-{
-    (void)state;
-    temp_make(&dir);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,5 +119,5 @@ int main(void)
         cmocka_unit_test(what_is_no_range_is_refused),
         cmocka_unit_test(bad_files_are_refused),
     };
-    return cmocka_run_group_tests(tests, make, clean);
+    return cmocka_run_group_tests(tests, dir_make, dir_remove);
 }

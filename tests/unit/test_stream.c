@@ -12,7 +12,7 @@
 #define MS UINT64_C(1000000)
 #define FOREVER UINT64_MAX
 
-static struct temp_dir directory;
+TEMP_DIR(directory)
 
 /* A model of one uint64[2], which the simulated device complements. */
 static struct aispipe_session *open_session(const char *compute, unsigned threads)
@@ -550,20 +550,6 @@ static void arrays_are_a_source(void **state)
     aispipe_session_close(session);
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    temp_make(&directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    temp_remove(&directory);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -581,5 +567,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(arrays_are_a_source),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, directory_make, directory_remove);
 }

@@ -8,7 +8,7 @@
 
 #define FOREVER UINT64_MAX
 
-static struct temp_dir dir;
+TEMP_DIR(dir)
 
 /* Opens a model of x[?,3] → relu(x) for batches of up to nine rows; skips the test where there is no engine.
  */
@@ -110,25 +110,11 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     aispipe_session_close(session);
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    temp_make(&dir);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    (void)state;
-    temp_remove(&dir);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_has_its_shape),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, dir_make, dir_remove);
 }
