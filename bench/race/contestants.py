@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +38,11 @@ class Track:
     quick: bool
 
     @property
+    def limit(self):
+        """Seconds after which a contestant hangs; None: the user has said how much there is to do."""
+        return 60 if self.quick else None
+
+    @property
     def streams(self):
         """Threads of all streams together, shared evenly: what aispipe does with --threads."""
         return self.threads * max(1, self.cores // self.threads)
@@ -50,20 +56,30 @@ class Lap:
     ending: str = "_0.bin"
 
 
-def run(command, environment=None):
+def run(command, limit):
     words = [str(word) for word in command]
+    # Without .pyc files in the clone; a Python that is aborted says where it was.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONFAULTHANDLER": "1"}
     begin = time.perf_counter()
-    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          env={**os.environ, **(environment or {})})
+    with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        hangs = False
+        try:
+            out, errors = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            hangs = True
+            process.send_signal(signal.SIGABRT)
+            out, errors = process.communicate()
     seconds = time.perf_counter() - begin
-    if done.returncode != 0:
-        raise Failed(f"status {done.returncode} of: {' '.join(words)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
-    return done.stdout, seconds
+    if process.returncode != 0:
+        what = f"no end within {limit} s" if hangs else f"status {process.returncode}"
+        raise Failed(f"{what} of: {' '.join(words)}\n{out[-4000:]}{errors[-4000:]}")
+    return out, seconds
 
 
 def aispipe(track, results):
     _, whole = run([track.aispipe, "--model", track.model, "--input", track.inputs, "--output", results.parent,
-                    "--output_dirname", results.name, "--threads", track.threads, "--progress", "never", *track.options])
+                    "--output_dirname", results.name, "--threads", track.threads, "--progress", "never", *track.options], track.limit)
     summary = results.parent / f"{results.name}_summary.json"
     rate = json.loads(summary.read_text())["pipeline"]["samples_per_second"]
     summary.unlink()
@@ -73,8 +89,7 @@ def aispipe(track, results):
 def script(name, *options):
     def start(track, results):
         out, whole = run([sys.executable, RIVALS / f"{name}.py", "--model", track.model, "--input", track.inputs, "--output",
-                          results, "--threads", track.threads, "--cores", track.cores, *options],
-                         {"PYTHONDONTWRITEBYTECODE": "1"})
+                          results, "--threads", track.threads, "--cores", track.cores, *options], track.limit)
         figures = json.loads(out.splitlines()[-1])
         if figures["samples"] != track.files:
             raise Failed(f"{name}: {figures['samples']} samples of {track.files}")
@@ -99,7 +114,7 @@ def benchmark_app(hint):
         if not hint:
             command += ["-api", "async", "-nstreams", track.threads, "-nireq", track.threads, "-nthreads", track.streams]
         command += ["-niter", 2 * track.threads] if track.quick else ["-t", track.seconds]
-        out, whole = run(command)
+        out, whole = run(command, track.limit)
         found = re.search(r"Throughput:\s+([0-9.]+) FPS", out)
         if not found:
             raise Failed(f"benchmark_app printed no throughput:\n{out[-4000:]}")
@@ -109,7 +124,7 @@ def benchmark_app(hint):
 
 
 def cp(track, results):
-    _, seconds = run([shutil.which("cp"), "-r", track.inputs, results])
+    _, seconds = run([shutil.which("cp"), "-r", track.inputs, results], track.limit)
     return Lap(track.files / seconds, seconds, results, ".bin")
 
 

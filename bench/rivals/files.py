@@ -4,6 +4,8 @@
 import argparse
 import json
 import os
+import sys
+import threading
 import time
 
 
@@ -42,6 +44,19 @@ def write(path, array):
             raise OSError(f"{path} was not written whole")
     finally:
         os.close(file)
+
+
+def start(work):
+    """Threads for (function, argument…) each. One that fails ends the program: the others would wait for it for ever."""
+    def fail(args):
+        sys.excepthook(args.exc_type, args.exc_value, args.exc_traceback)
+        os._exit(1)
+
+    threading.excepthook = fail
+    threads = [threading.Thread(target=function, args=rest, daemon=True) for function, *rest in work]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 class Loop:

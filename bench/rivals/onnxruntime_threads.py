@@ -5,7 +5,6 @@ The cores are shared among the executions (intra_op_num_threads). ONNX Runtime a
 lock, so that the threads really overlap where an execution takes long enough.
 """
 
-import threading
 from queue import SimpleQueue
 
 import files
@@ -53,11 +52,8 @@ def main():
     engine.run(None, {port.name: np.zeros(port.shape, np.float32)})
     work = [(prefetch, todo, free, ready, args.threads), (save, done, args.threads),
             *[(execute, engine, ready, free, done)] * args.threads]
-    threads = [threading.Thread(target=run, args=rest, daemon=True) for run, *rest in work]
     with files.Loop(len(todo)):
-        for thread in threads:
-            thread.start()
-        for thread in threads:
+        for thread in files.start(work):
             thread.join()
 
 

@@ -5,7 +5,6 @@ Each slot owns an input and an output array that are wrapped as tensors once: a 
 engine reads, and the writer writes the memory that the engine filled.
 """
 
-import threading
 from queue import SimpleQueue
 
 import files
@@ -61,11 +60,8 @@ def main():
     for request in queue:
         request.infer()
     queue.set_callback(lambda request, slot: done.put(slot))
-    threads = [threading.Thread(target=prefetch, args=(todo, free, ready), daemon=True),
-               threading.Thread(target=save, args=(done, free, len(todo)), daemon=True)]
     with files.Loop(len(todo)):
-        for thread in threads:
-            thread.start()
+        threads = files.start([(prefetch, todo, free, ready), (save, done, free, len(todo))])
         execute(queue, ready)
         for thread in threads:
             thread.join()

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import models
+import numpy as np
 import pytest
 from harness import PROGRAM, ROOT, environment
 from programs import Program
@@ -88,6 +91,28 @@ last = pathlib.Path(word("--output"), word("--output_dirname"), "000199_0.bin")
     done = race("--only", "tiny", "--plot", "", status=1, program=liar.path)
     assert done.stderr.splitlines()[-1].startswith("compare: aispipe: ") and complaint in done.stderr
     assert len(liar.starts) == 1
+
+
+@pytest.mark.parametrize("rival", ["onnxruntime_threads", "openvino_async"])
+def test_a_thread_that_fails_ends_its_rival(rival, tmp_path):
+    """The others would wait for it for ever."""
+    model = models.matmul()
+    shape, inputs = model.inputs[0].shape, tmp_path / "inputs"
+    inputs.mkdir()
+    for name in ("0.bin", "2.bin"):
+        np.zeros(shape, np.float32).tofile(inputs / name)
+    (inputs / "1.bin").write_bytes(b"short")
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "rivals" / f"{rival}.py"), "--model", model.save(tmp_path),
+                           "--input", inputs, "--output", tmp_path / "out"],
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.splitlines()[-1] == f"OSError: {inputs}/1.bin does not have {4 * math.prod(shape)} bytes"
+
+
+def test_who_hangs_is_named():
+    contestants = module("contestants")
+    with pytest.raises(contestants.Failed, match="no end within 0.1 s of: sleep 60"):
+        contestants.run(["sleep", "60"], 0.1)
 
 
 def test_memory_is_no_disk(tmp_path):
