@@ -90,7 +90,7 @@ static void settle(struct tune_policy *policy, const struct tune_window *window,
 {
     double seconds = 2 * window->service_seconds;
     seconds = fmin(fmax(seconds, 0.003), 0.1);
-    const struct tune_trial *trial = &policy->trial;
+    const struct policy_trial *trial = &policy->trial;
     if (trial->parameter == AISPIPE_TUNE_INFLIGHT && window->rate > 0) {
         unsigned from = trial->without.value[AISPIPE_TUNE_INFLIGHT];
         unsigned to = trial->with.value[AISPIPE_TUNE_INFLIGHT];
@@ -142,9 +142,9 @@ static unsigned next_value(const struct tune_policy *policy, enum aispipe_tune_p
 static void begin_trial(struct tune_policy *policy, enum aispipe_tune_parameter parameter, bool up,
                         const struct tune_window *window)
 {
-    struct tune_trial *trial = &policy->trial;
+    struct policy_trial *trial = &policy->trial;
     *trial =
-        (struct tune_trial){.parameter = parameter, .up = up, .without = policy->now, .with = policy->now};
+        (struct policy_trial){.parameter = parameter, .up = up, .without = policy->now, .with = policy->now};
     unsigned from = policy->now.value[parameter];
     unsigned to = next_value(policy, parameter, up, window);
     trial->with.value[parameter] = to;
@@ -278,7 +278,7 @@ static bool try_something(struct tune_policy *policy, const struct tune_window *
 static void fill_decision(const struct tune_policy *policy, const struct tune_gain *gain, uint64_t now_ns,
                           struct aispipe_tune_decision *decision)
 {
-    const struct tune_trial *trial = &policy->trial;
+    const struct policy_trial *trial = &policy->trial;
     unsigned samples = policy->frame.samples_per_batch;
     *decision = (struct aispipe_tune_decision){
         .time_ms = (double)now_ns / 1e6,
@@ -296,7 +296,7 @@ static void fill_decision(const struct tune_policy *policy, const struct tune_ga
 }
 
 /* What a change of slots is judged by, beside the rate. */
-static void add_busy(const struct tune_trial *trial, struct aispipe_tune_decision *decision)
+static void add_busy(const struct policy_trial *trial, struct aispipe_tune_decision *decision)
 {
     const struct tune_window *after = &trial->after[trial->pairs - 1];
     size_t used = strlen(decision->reason);
@@ -324,7 +324,7 @@ static void reopen(struct tune_policy *policy, uint64_t now_ns)
 static void decide(struct tune_policy *policy, bool keep, const struct tune_gain *gain, uint64_t now_ns,
                    struct tune_step *step)
 {
-    const struct tune_trial *trial = &policy->trial;
+    const struct policy_trial *trial = &policy->trial;
     struct tune_move *move = &policy->moves[trial->parameter][trial->up];
     fill_decision(policy, gain, now_ns, &step->decision);
     add_busy(trial, &step->decision);
@@ -347,7 +347,7 @@ static void decide(struct tune_policy *policy, bool keep, const struct tune_gain
 
 static void note_loss(struct tune_policy *policy)
 {
-    const struct tune_trial *trial = &policy->trial;
+    const struct policy_trial *trial = &policy->trial;
     const struct tune_window *after = &trial->after[trial->pairs - 1];
     const struct tune_window *before = &trial->before[trial->n_before - 1];
     if (before->rate <= 0)
@@ -358,7 +358,7 @@ static void note_loss(struct tune_policy *policy)
 }
 
 /* More slots are wanted where times vary much, and there one window says little about the rate. */
-static double clear_loss(const struct tune_trial *trial)
+static double clear_loss(const struct policy_trial *trial)
 {
     return trial->parameter == AISPIPE_TUNE_INFLIGHT && trial->up ? 2 * CLEAR_GAIN : CLEAR_GAIN / 2;
 }
@@ -366,7 +366,7 @@ static double clear_loss(const struct tune_trial *trial)
 /* More slots are kept where the busiest stage runs empty less often. That is all they can do for it where
  * hardly any core is in use; elsewhere they may make work slower as well, and the rate must at least be the
  * same. */
-static bool fills_gaps(const struct tune_trial *trial, const struct tune_gain *gain)
+static bool fills_gaps(const struct policy_trial *trial, const struct tune_gain *gain)
 {
     if (trial->parameter != AISPIPE_TUNE_INFLIGHT || !trial->up || tune_busy_gain(trial) < 2 * SMALL_GAIN)
         return false;
@@ -388,7 +388,7 @@ static bool judge_clear(struct tune_policy *policy, uint64_t now_ns, struct tune
 
 static bool judge_pairs(struct tune_policy *policy, uint64_t now_ns, struct tune_step *step)
 {
-    const struct tune_trial *trial = &policy->trial;
+    const struct policy_trial *trial = &policy->trial;
     struct tune_gain gain = tune_gain_of_pairs(trial);
     bool better = gain.mean > SMALL_GAIN && gain.mean > gain.half_width;
     /* What is left to find may still be there, but the time is better spent on something else first. */
@@ -407,7 +407,7 @@ static bool judge_pairs(struct tune_policy *policy, uint64_t now_ns, struct tune
 static void go_on(struct tune_policy *policy, const struct tune_window *window, uint64_t now_ns,
                   struct tune_step *step)
 {
-    struct tune_trial *trial = &policy->trial;
+    struct policy_trial *trial = &policy->trial;
     if (trial->is_with) {
         trial->after[trial->pairs++] = *window;
         note_loss(policy);
@@ -480,19 +480,22 @@ void tune_policy_end(struct tune_policy *policy, const struct tune_sample *sampl
 
 const char *tune_policy_why_nothing(const struct tune_policy *policy, char *text, size_t capacity)
 {
-    double lasted = (double)policy->last.now_ns / 1e9;
-    if (!policy->seen.seconds || policy->last.now_ns <= policy->origin.now_ns) {
+    const struct tune_sample *begin = &policy->origin, *end = &policy->last;
+    struct tune_window whole = {0};
+    if (end->now_ns > begin->now_ns)
+        whole = tune_window_of(begin, end, 0, 0, 0);
+    double busy = whole.busy[whole.busiest];
+    const char *name = aispipe_stage_name(whole.busiest);
+    bool bound = busy >= BOUND && whole.busiest != AISPIPE_STAGE_LOAD && whole.busiest != AISPIPE_STAGE_SAVE;
+    /* A small dataset is loaded at once and fills no window, and may still keep the model busy for long. */
+    bool is_long = whole.seconds * SECOND >= WATCH_NS;
+    if (!policy->seen.seconds && !(bound && is_long))
         (void)snprintf(text, capacity,
                        "nothing was tried: the run was too short (%.3f s, %" PRIu64
                        " batches), there was nothing "
                        "to measure",
-                       lasted, policy->frame.batches);
-        return text;
-    }
-    struct tune_window whole = tune_window_of(&policy->origin, &policy->last, 0, 0, 0);
-    double busy = whole.busy[whole.busiest];
-    const char *name = aispipe_stage_name(whole.busiest);
-    if (busy >= BOUND && whole.busiest != AISPIPE_STAGE_LOAD && whole.busiest != AISPIPE_STAGE_SAVE)
+                       (double)end->now_ns / 1e9, policy->frame.batches);
+    else if (bound)
         (void)snprintf(
             text, capacity,
             "nothing was tried: %s worked %.1f %% of the time, which neither threads that load or save nor "

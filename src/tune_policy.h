@@ -63,7 +63,7 @@ struct tune_move {
     unsigned failures; /**< in a row */
 };
 
-struct tune_trial {
+struct policy_trial {
     enum aispipe_tune_parameter parameter;
     bool up;
     struct tune_setting without, with;
@@ -81,7 +81,7 @@ struct tune_policy {
     struct tune_setting now;
     struct tune_move moves[AISPIPE_TUNE_PARAMETERS][2]; /**< down, up */
     bool on_trial;
-    struct tune_trial trial;
+    struct policy_trial trial;
     unsigned decided;
     double lost_ns; /**< by windows with settings that were worse */
     bool began;     /**< the first batch has gone through */

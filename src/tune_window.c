@@ -71,7 +71,7 @@ static double mean_error(const struct tune_window *windows, unsigned n)
     return sqrt(squares) / n;
 }
 
-struct tune_gain tune_gain_of_ticks(const struct tune_trial *trial)
+struct tune_gain tune_gain_of_ticks(const struct policy_trial *trial)
 {
     double before = mean_error(trial->before, trial->n_before);
     double after = mean_error(trial->after, trial->pairs);
@@ -80,13 +80,13 @@ struct tune_gain tune_gain_of_ticks(const struct tune_trial *trial)
                               .half_width = NORMAL_95 * hypot(after, before)};
 }
 
-static double of_pair(const struct tune_trial *trial, unsigned i)
+static double of_pair(const struct policy_trial *trial, unsigned i)
 {
     double around = sqrt(trial->before[i].rate * trial->before[i + 1].rate);
     return log_ratio(trial->after[i].rate, around);
 }
 
-struct tune_gain tune_gain_of_pairs(const struct tune_trial *trial)
+struct tune_gain tune_gain_of_pairs(const struct policy_trial *trial)
 {
     unsigned n = trial->pairs;
     double sum = 0;
@@ -108,7 +108,7 @@ struct tune_gain tune_gain_of_pairs(const struct tune_trial *trial)
     return (struct tune_gain){mean, half_width > NORMAL_95 * floor ? half_width : NORMAL_95 * floor};
 }
 
-double tune_busy_gain(const struct tune_trial *trial)
+double tune_busy_gain(const struct policy_trial *trial)
 {
     double before = 0;
     double after = 0;

@@ -21,13 +21,13 @@ uint64_t tune_batches_between(const struct tune_sample *begin, const struct tune
  * of each is enough, but what lasts longer than a tick, as bursts do, makes the interval narrower than it
  * should be.
  */
-struct tune_gain tune_gain_of_ticks(const struct tune_trial *trial);
+struct tune_gain tune_gain_of_ticks(const struct policy_trial *trial);
 /** Of all pairs: each window of the new setting against the mean of its two neighbours. At least two pairs.
  */
-struct tune_gain tune_gain_of_pairs(const struct tune_trial *trial);
+struct tune_gain tune_gain_of_pairs(const struct policy_trial *trial);
 /** By how much the share of time that the busiest stage works has risen, likewise. Much less noisy than the
  * rate where the times of batches vary: it shows whether the stage ran empty, and nothing else. */
-double tune_busy_gain(const struct tune_trial *trial);
+double tune_busy_gain(const struct policy_trial *trial);
 double tune_mean_rate(const struct tune_window *windows, unsigned n);
 
 #endif

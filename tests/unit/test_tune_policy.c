@@ -252,6 +252,22 @@ static void a_tiny_run_says_that_it_was_too_short(void **state)
     }
 }
 
+/* What is loaded at once fills no window, and the model may be busy with it for long all the same. */
+static void a_small_dataset_for_a_slow_model_is_no_short_run(void **state)
+{
+    (void)state;
+    struct tune_frame frame = frame_of(scenario_named("compute"));
+    const struct machine machine = {
+        .stage = {{.ms = 0.01}, {.ms = 0.01}, {.ms = 50}, {.ms = 0.01}, {.ms = 0.01}},
+        .compute_threads = 1,
+        .cores = 2};
+    struct machine_run run;
+    frame.batches = frame.start.value[AISPIPE_TUNE_INFLIGHT] = frame.most.value[AISPIPE_TUNE_INFLIGHT] = 12;
+    machine_run(&machine, &frame, true, &run);
+    assert_int_equal(run.n, 0);
+    assert_non_null(strstr(run.nothing, "compute worked 100.0 %"));
+}
+
 /* A run that ends in the middle of a trial says so, and counts as what it had decided on before. */
 static void a_trial_may_be_cut_off(void **state)
 {
@@ -349,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_same_samples_lead_to_the_same_decisions),
         cmocka_unit_test(a_stage_that_no_setting_can_change_is_left_alone),
         cmocka_unit_test(a_tiny_run_says_that_it_was_too_short),
+        cmocka_unit_test(a_small_dataset_for_a_slow_model_is_no_short_run),
         cmocka_unit_test(a_trial_may_be_cut_off),
         cmocka_unit_test(what_did_not_help_is_tried_ever_more_rarely),
         cmocka_unit_test(it_stays_within_its_bounds_whatever_it_is_fed),
