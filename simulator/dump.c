@@ -128,21 +128,15 @@ static int make_directories(const char *path)
 static void write_tensor(struct json_writer *json, const struct asim_dump_tensor *tensor)
 {
     json_open(json, '{');
-    json_key(json, "kind");
-    json_string(json, tensor->is_input ? "input" : "output");
-    json_key(json, "index");
-    json_uint(json, tensor->index);
-    json_key(json, "name");
-    json_string(json, tensor->name);
-    json_key(json, "dtype");
-    json_string(json, aispipe_dtype_name((enum aispipe_dtype)tensor->type));
-    json_key(json, "shape");
-    json_open(json, '[');
+    json_member_string(json, "kind", tensor->is_input ? "input" : "output");
+    json_member_uint(json, "index", tensor->index);
+    json_member_string(json, "name", tensor->name);
+    json_member_string(json, "dtype", aispipe_dtype_name((enum aispipe_dtype)tensor->type));
+    json_member_open(json, "shape", '[');
     for (size_t k = 0; k < tensor->shape.rank; k++)
         json_uint(json, (uint64_t)tensor->shape.dims[k]);
     json_close(json, ']');
-    json_key(json, "bytes");
-    json_uint(json, tensor->bytes);
+    json_member_uint(json, "bytes", tensor->bytes);
     json_close(json, '}');
 }
 

@@ -153,3 +153,27 @@ void json_double(struct json_writer *json, double value)
     format_double(isfinite(value) ? value : 0, text);
     put_text(json, text);
 }
+
+void json_member_open(struct json_writer *json, const char *key, char bracket)
+{
+    json_key(json, key);
+    json_open(json, bracket);
+}
+
+void json_member_string(struct json_writer *json, const char *key, const char *text)
+{
+    json_key(json, key);
+    json_string(json, text);
+}
+
+void json_member_uint(struct json_writer *json, const char *key, uint64_t value)
+{
+    json_key(json, key);
+    json_uint(json, value);
+}
+
+void json_member_double(struct json_writer *json, const char *key, double value)
+{
+    json_key(json, key);
+    json_double(json, value);
+}

@@ -36,6 +36,12 @@ void json_uint(struct json_writer *json, uint64_t value);
  */
 void json_double(struct json_writer *json, double value);
 
+/* A key and its value. */
+void json_member_open(struct json_writer *json, const char *key, char bracket);
+void json_member_string(struct json_writer *json, const char *key, const char *text);
+void json_member_uint(struct json_writer *json, const char *key, uint64_t value);
+void json_member_double(struct json_writer *json, const char *key, double value);
+
 /** "0.1", "42.0", "1e-07": the shortest decimal that reads back as `value`, spelled as Python spells it. */
 void format_double(double value, char text[32]);
 

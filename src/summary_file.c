@@ -17,20 +17,13 @@
 
 static void write_latency(struct json_writer *json, const char *name, const struct aispipe_latency *latency)
 {
-    json_key(json, name);
-    json_open(json, '{');
-    json_key(json, "min");
-    json_double(json, latency->min);
-    json_key(json, "max");
-    json_double(json, latency->max);
-    json_key(json, "mean");
-    json_double(json, latency->mean);
-    json_key(json, "median");
-    json_double(json, latency->median);
-    json_key(json, "percentile(99%)");
-    json_double(json, latency->p99);
-    json_key(json, "count");
-    json_uint(json, latency->count);
+    json_member_open(json, name, '{');
+    json_member_double(json, "min", latency->min);
+    json_member_double(json, "max", latency->max);
+    json_member_double(json, "mean", latency->mean);
+    json_member_double(json, "median", latency->median);
+    json_member_double(json, "percentile(99%)", latency->p99);
+    json_member_uint(json, "count", latency->count);
     json_close(json, '}');
 }
 
@@ -117,8 +110,7 @@ static void write_paths(struct json_writer *json, const char *key, size_t n, uin
                         size_t (*name)(void *, uint64_t, size_t, char *, size_t))
 {
     char path[PATH_MAX * 2];
-    json_key(json, key);
-    json_open(json, '[');
+    json_member_open(json, key, '[');
     for (size_t i = 0; i < n; i++) {
         (void)name(context, sample, i, path, sizeof path);
         json_string(json, path);
@@ -130,16 +122,14 @@ static void write_filesinfo(struct json_writer *json, const struct aispipe_summa
                             const struct aispipe_pipeline *pipeline,
                             const struct aispipe_summary_files *files)
 {
-    json_key(json, "filesinfo");
-    json_open(json, '{');
+    json_member_open(json, "filesinfo", '{');
     for (uint64_t sample = 0; sample < summary->run.samples_total; sample++) {
         if (!aispipe_pipeline_stored(pipeline, sample))
             continue;
         char number[24];
         uint64_t whole = files->first + sample;
         snprintf(number, sizeof number, "%" PRIu64, whole);
-        json_key(json, number);
-        json_open(json, '{');
+        json_member_open(json, number, '{');
         write_paths(json, "infiles", files->inputs, whole, files->input ? files->context : (void *)files,
                     files->input ? files->input : dataset_path);
         write_paths(json, "outfiles", files->outputs, whole, files->output ? files->context : (void *)files,
@@ -151,8 +141,7 @@ static void write_filesinfo(struct json_writer *json, const struct aispipe_summa
 
 static void write_args(struct json_writer *json, int argc, char *const *argv)
 {
-    json_key(json, "args");
-    json_open(json, '[');
+    json_member_open(json, "args", '[');
     for (int i = 0; i < argc; i++)
         json_string(json, argv[i]);
     json_close(json, ']');
@@ -163,64 +152,41 @@ static void write_args(struct json_writer *json, int argc, char *const *argv)
 static void write_stage(struct json_writer *json, const struct aispipe_stage_stats *stage)
 {
     json_open(json, '{');
-    json_key(json, "threads");
-    json_uint(json, stage->threads);
-    json_key(json, "queue_depth");
-    json_uint(json, stage->depth);
-    json_key(json, "batches");
-    json_uint(json, stage->batches);
-    json_key(json, "busy");
-    json_double(json, stage->busy);
-    json_key(json, "wait_input");
-    json_double(json, stage->wait_input);
-    json_key(json, "wait_output");
-    json_double(json, stage->wait_output);
-    json_key(json, "service_mean_ms");
-    json_double(json, stage->service_mean);
-    json_key(json, "service_p99_ms");
-    json_double(json, stage->service_p99);
-    json_key(json, "queue_mean");
-    json_double(json, stage->queue_mean);
-    json_key(json, "queue_peak");
-    json_uint(json, stage->queue_peak);
+    json_member_uint(json, "threads", stage->threads);
+    json_member_uint(json, "queue_depth", stage->depth);
+    json_member_uint(json, "batches", stage->batches);
+    json_member_double(json, "busy", stage->busy);
+    json_member_double(json, "wait_input", stage->wait_input);
+    json_member_double(json, "wait_output", stage->wait_output);
+    json_member_double(json, "service_mean_ms", stage->service_mean);
+    json_member_double(json, "service_p99_ms", stage->service_p99);
+    json_member_double(json, "queue_mean", stage->queue_mean);
+    json_member_uint(json, "queue_peak", stage->queue_peak);
     json_close(json, '}');
 }
 
 static void write_setting(struct json_writer *json, const char *key,
                           const unsigned setting[AISPIPE_TUNE_PARAMETERS])
 {
-    json_key(json, key);
-    json_open(json, '{');
-    for (int i = 0; i < AISPIPE_TUNE_PARAMETERS; i++) {
-        json_key(json, aispipe_tune_parameter_name((enum aispipe_tune_parameter)i));
-        json_uint(json, setting[i]);
-    }
+    json_member_open(json, key, '{');
+    for (int i = 0; i < AISPIPE_TUNE_PARAMETERS; i++)
+        json_member_uint(json, aispipe_tune_parameter_name((enum aispipe_tune_parameter)i), setting[i]);
     json_close(json, '}');
 }
 
 static void write_decision(struct json_writer *json, const struct aispipe_tune_decision *decision)
 {
     json_open(json, '{');
-    json_key(json, "time_ms");
-    json_double(json, decision->time_ms);
-    json_key(json, "parameter");
-    json_string(json, aispipe_tune_parameter_name(decision->parameter));
-    json_key(json, "from");
-    json_uint(json, decision->from);
-    json_key(json, "to");
-    json_uint(json, decision->to);
-    json_key(json, "verdict");
-    json_string(json, aispipe_tune_verdict_name(decision->verdict));
-    json_key(json, "samples_per_second_before");
-    json_double(json, decision->before);
-    json_key(json, "samples_per_second_after");
-    json_double(json, decision->after);
-    json_key(json, "gain_low");
-    json_double(json, decision->gain_low);
-    json_key(json, "gain_high");
-    json_double(json, decision->gain_high);
-    json_key(json, "reason");
-    json_string(json, decision->reason);
+    json_member_double(json, "time_ms", decision->time_ms);
+    json_member_string(json, "parameter", aispipe_tune_parameter_name(decision->parameter));
+    json_member_uint(json, "from", decision->from);
+    json_member_uint(json, "to", decision->to);
+    json_member_string(json, "verdict", aispipe_tune_verdict_name(decision->verdict));
+    json_member_double(json, "samples_per_second_before", decision->before);
+    json_member_double(json, "samples_per_second_after", decision->after);
+    json_member_double(json, "gain_low", decision->gain_low);
+    json_member_double(json, "gain_high", decision->gain_high);
+    json_member_string(json, "reason", decision->reason);
     json_close(json, '}');
 }
 
@@ -228,15 +194,12 @@ static void write_tuning(struct json_writer *json, const struct aispipe_summary 
 {
     if (!summary->tune.on)
         return;
-    json_key(json, "auto_tune");
-    json_open(json, '{');
-    json_key(json, "text");
-    json_string(json, summary->tune.text);
+    json_member_open(json, "auto_tune", '{');
+    json_member_string(json, "text", summary->tune.text);
     write_setting(json, "start", summary->tune.start);
     write_setting(json, "end", summary->tune.now);
     write_setting(json, "most", summary->tune.most);
-    json_key(json, "decisions");
-    json_open(json, '[');
+    json_member_open(json, "decisions", '[');
     for (size_t i = 0; i < summary->tune.decisions; i++)
         write_decision(json, &summary->decisions[i]);
     json_close(json, ']');
@@ -247,14 +210,10 @@ static void write_tuning(struct json_writer *json, const struct aispipe_summary 
 static void write_affinity(struct json_writer *json, const struct affinity *affinity)
 {
     char cores[CORES_MOST * 4];
-    json_key(json, "affinity");
-    json_open(json, '{');
-    json_key(json, "mode");
-    json_string(json, affinity_mode_name(affinity->mode));
-    json_key(json, "cores");
-    json_string(json, cores_format(&affinity->cores, cores, sizeof cores));
-    json_key(json, "reason");
-    json_string(json, affinity->reason);
+    json_member_open(json, "affinity", '{');
+    json_member_string(json, "mode", affinity_mode_name(affinity->mode));
+    json_member_string(json, "cores", cores_format(&affinity->cores, cores, sizeof cores));
+    json_member_string(json, "reason", affinity->reason);
     json_close(json, '}');
 }
 
@@ -262,54 +221,37 @@ static void write_pipeline(struct json_writer *json, const struct aispipe_summar
                            const struct aispipe_pipeline *pipeline)
 {
     const struct aispipe_run_stats *run = &summary->run;
-    json_key(json, "pipeline");
-    json_open(json, '{');
-    json_key(json, "samples");
-    json_uint(json, run->samples);
-    json_key(json, "samples_total");
-    json_uint(json, run->samples_total);
-    json_key(json, "batches");
-    json_uint(json, run->batches);
-    json_key(json, "wall_ms");
-    json_double(json, run->wall_ms);
-    json_key(json, "samples_per_second");
-    json_double(json, run->samples_per_second);
-    json_key(json, "inflight");
-    json_uint(json, run->inflight);
-    json_key(json, "slot_bytes");
-    json_uint(json, run->slot_bytes);
+    json_member_open(json, "pipeline", '{');
+    json_member_uint(json, "samples", run->samples);
+    json_member_uint(json, "samples_total", run->samples_total);
+    json_member_uint(json, "batches", run->batches);
+    json_member_double(json, "wall_ms", run->wall_ms);
+    json_member_double(json, "samples_per_second", run->samples_per_second);
+    json_member_uint(json, "inflight", run->inflight);
+    json_member_uint(json, "slot_bytes", run->slot_bytes);
     write_affinity(json, pipeline_affinity(pipeline));
-    json_key(json, "stages");
-    json_open(json, '{');
+    json_member_open(json, "stages", '{');
     for (int k = 0; k < AISPIPE_STAGES; k++) {
         json_key(json, aispipe_stage_name((enum aispipe_stage)k));
         write_stage(json, &run->stage[k]);
     }
     json_close(json, '}');
-    json_key(json, "bottleneck");
-    json_string(json, aispipe_stage_name(run->bottleneck));
-    json_key(json, "advice");
-    json_string(json, summary->advice);
+    json_member_string(json, "bottleneck", aispipe_stage_name(run->bottleneck));
+    json_member_string(json, "advice", summary->advice);
     write_tuning(json, summary);
     json_close(json, '}');
 }
 
 static void write_energy(struct json_writer *json, const struct aispipe_summary_energy *energy)
 {
-    json_key(json, "energy_consumption");
-    json_open(json, '{');
-    json_key(json, "source");
-    json_string(json, energy->source);
-    json_key(json, "seconds");
-    json_double(json, energy->seconds);
-    json_key(json, "npus");
-    json_open(json, '[');
+    json_member_open(json, "energy_consumption", '{');
+    json_member_string(json, "source", energy->source);
+    json_member_double(json, "seconds", energy->seconds);
+    json_member_open(json, "npus", '[');
     for (size_t i = 0; i < energy->n; i++) {
         json_open(json, '{');
-        json_key(json, "npu_id");
-        json_uint(json, energy->entries[i].id);
-        json_key(json, "joules");
-        json_double(json, energy->entries[i].joules);
+        json_member_uint(json, "npu_id", energy->entries[i].id);
+        json_member_double(json, "joules", energy->entries[i].joules);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -323,25 +265,20 @@ static int write_members(struct json_writer *json, const struct aispipe_summary 
                          int argc, char *const *argv, struct aispipe_error *error)
 {
     json_open(json, '{');
-    json_key(json, "schema");
-    json_string(json, AISPIPE_SUMMARY_SCHEMA);
-    json_key(json, "pid");
-    json_uint(json, (uint64_t)getpid());
+    json_member_string(json, "schema", AISPIPE_SUMMARY_SCHEMA);
+    json_member_uint(json, "pid", (uint64_t)getpid());
     write_args(json, argc, argv);
     if (summary->config) {
-        json_key(json, "config");
-        json_string(json, summary->config);
+        json_member_string(json, "config", summary->config);
     }
-    json_key(json, "throughput");
-    json_double(json, summary->throughput);
+    json_member_double(json, "throughput", summary->throughput);
     write_latency(json, "NPU_compute_time", &summary->compute);
     write_latency(json, "H2D_latency", &summary->h2d);
     write_latency(json, "D2H_latency", &summary->d2h);
     write_pipeline(json, summary, pipeline);
     if (summary->energy)
         write_energy(json, summary->energy);
-    json_key(json, "npu_compute_time_list");
-    json_open(json, '[');
+    json_member_open(json, "npu_compute_time_list", '[');
     int rc = write_executions(json, pipeline, error);
     if (rc)
         return rc;

@@ -205,11 +205,9 @@ static void describe(struct json_writer *json, const char *file, const struct ai
         {"file", file}, {"name", desc->name}, {"op", op}, {"dtype", aispipe_dtype_name(desc->dtype)}};
     json_open(json, '{');
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_key(json, members[i][0]);
-        json_string(json, members[i][1]);
+        json_member_string(json, members[i][0], members[i][1]);
     }
-    json_key(json, "shape");
-    json_open(json, '[');
+    json_member_open(json, "shape", '[');
     for (int i = 0; i < desc->rank; i++)
         json_uint(json, (uint64_t)desc->dims[i]);
     json_close(json, ']');
@@ -287,12 +285,9 @@ static int write_all(struct dump *dump)
     struct json_writer *json = &dump->json;
     json_begin(json, fd);
     json_open(json, '{');
-    json_key(json, "schema");
-    json_string(json, "aispipe-dump-1");
-    json_key(json, "model");
-    json_string(json, dump->model->path);
-    json_key(json, "tensors");
-    json_open(json, '[');
+    json_member_string(json, "schema", "aispipe-dump-1");
+    json_member_string(json, "model", dump->model->path);
+    json_member_open(json, "tensors", '[');
     int rc = 0;
     for (size_t i = 0; !rc && i < dump->outputs.n; i++)
         rc = write_tensor(dump, i);

@@ -160,14 +160,12 @@ struct profile_view {
 
 static void member(struct json_writer *json, const char *key, const char *text)
 {
-    json_key(json, key);
-    json_string(json, text);
+    json_member_string(json, key, text);
 }
 
 static void number(struct json_writer *json, const char *key, double value)
 {
-    json_key(json, key);
-    json_double(json, value);
+    json_member_double(json, key, value);
 }
 
 static const char *status_name(int status)
@@ -210,15 +208,12 @@ static void write_layers(struct json_writer *json, const struct profile_view *vi
     member(json, "schema", "aispipe-profile-1");
     member(json, "model", view->model);
     member(json, "device", view->device);
-    json_key(json, "executions");
-    json_uint(json, profile->executions);
-    json_key(json, "compute_threads");
-    json_uint(json, profile->threads);
+    json_member_uint(json, "executions", profile->executions);
+    json_member_uint(json, "compute_threads", profile->threads);
     member(json, "means_of",
            profile->with_warmup ? "all executions and the warm-up" : "the timed executions");
     number(json, "layers_mean_ms", mean_us(view, total) / 1e3);
-    json_key(json, "layers");
-    json_open(json, '[');
+    json_member_open(json, "layers", '[');
     for (size_t i = 0; i < profile->n; i++)
         write_layer(json, view, &profile->layers[i], total);
     json_close(json, ']');
@@ -230,12 +225,9 @@ static void write_name(struct json_writer *json, const char *what, const char *n
     json_open(json, '{');
     member(json, "ph", "M");
     member(json, "name", what);
-    json_key(json, "pid");
-    json_uint(json, 1);
-    json_key(json, "tid");
-    json_uint(json, 1);
-    json_key(json, "args");
-    json_open(json, '{');
+    json_member_uint(json, "pid", 1);
+    json_member_uint(json, "tid", 1);
+    json_member_open(json, "args", '{');
     member(json, "name", name);
     json_close(json, '}');
     json_close(json, '}');
@@ -248,14 +240,11 @@ static void write_event(struct json_writer *json, const struct profile_view *vie
     member(json, "ph", "X");
     member(json, "name", layer->name);
     member(json, "cat", layer->type);
-    json_key(json, "pid");
-    json_uint(json, 1);
-    json_key(json, "tid");
-    json_uint(json, 1);
+    json_member_uint(json, "pid", 1);
+    json_member_uint(json, "tid", 1);
     number(json, "ts", start_us);
     number(json, "dur", mean_us(view, layer->real_us));
-    json_key(json, "args");
-    json_open(json, '{');
+    json_member_open(json, "args", '{');
     member(json, "type", layer->type);
     member(json, "kernel", layer->kernel);
     number(json, "cpu_us", mean_us(view, layer->cpu_us));
@@ -270,8 +259,7 @@ static void write_trace(struct json_writer *json, const struct profile_view *vie
     double at = 0;
     json_open(json, '{');
     member(json, "displayTimeUnit", "ms");
-    json_key(json, "traceEvents");
-    json_open(json, '[');
+    json_member_open(json, "traceEvents", '[');
     write_name(json, "process_name", view->model);
     write_name(json, "thread_name", "mean execution");
     for (size_t i = 0; i < profile->n; i++) {

@@ -244,32 +244,26 @@ static void write_figures(struct json_writer *json, const struct difference *dif
     write_number(json, "max_abs_error", difference->max_abs);
     write_number(json, "max_rel_error", difference->max_rel);
     write_number(json, "mean_abs_error", difference_mean_abs(difference));
-    json_key(json, "values");
-    json_uint(json, difference->count);
+    json_member_uint(json, "values", difference->count);
 }
 
 static void write_match(struct json_writer *json, bool match)
 {
-    json_key(json, "verdict");
-    json_string(json, match ? "match" : "mismatch");
+    json_member_string(json, "verdict", match ? "match" : "mismatch");
 }
 
 static void write_verdict(struct json_writer *json, const char *name, const struct verdict *verdict)
 {
     json_open(json, '{');
-    json_key(json, "name");
-    json_string(json, name);
+    json_member_string(json, "name", name);
     write_match(json, verdict->match);
     if (*verdict->reason) {
-        json_key(json, "reason");
-        json_string(json, verdict->reason);
+        json_member_string(json, "reason", verdict->reason);
     }
     if (verdict->compared) {
         write_figures(json, &verdict->difference, difference_cosine(&verdict->difference));
-        json_key(json, "dtype");
-        json_string(json, aispipe_dtype_name(verdict->dtype[0]));
-        json_key(json, "reference_dtype");
-        json_string(json, aispipe_dtype_name(verdict->dtype[1]));
+        json_member_string(json, "dtype", aispipe_dtype_name(verdict->dtype[0]));
+        json_member_string(json, "reference_dtype", aispipe_dtype_name(verdict->dtype[1]));
     }
     json_close(json, '}');
 }
@@ -311,12 +305,10 @@ static void write_overall(struct json_writer *json, const struct comparison *com
     const char *const keys[] = {"files", "match", "mismatch", "only_in_a", "only_in_b"};
     const size_t values[] = {comparison->match + comparison->mismatch, comparison->match,
                              comparison->mismatch, comparison->only[0], comparison->only[1]};
-    json_key(json, "overall");
-    json_open(json, '{');
+    json_member_open(json, "overall", '{');
     write_match(json, comparison->mismatch == 0);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        json_key(json, keys[i]);
-        json_uint(json, values[i]);
+        json_member_uint(json, keys[i], values[i]);
     }
     if (comparison->compared)
         write_figures(json, &comparison->all, comparison->least_cosine);
@@ -445,8 +437,7 @@ int compare_command(const struct compare_options *options, const struct console 
         comparison.json = &json;
         json_begin(&json, STDOUT_FILENO);
         json_open(&json, '{');
-        json_key(&json, "files");
-        json_open(&json, '[');
+        json_member_open(&json, "files", '[');
     }
     int status = compare_all(&comparison, console, directories == 1);
     return status ? status : finish(&comparison, console);

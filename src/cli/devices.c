@@ -58,10 +58,8 @@ static void write_device(void *context, const struct aispipe_found_device *devic
 {
     struct json_writer *json = context;
     json_open(json, '{');
-    json_key(json, "name");
-    json_string(json, device->name);
-    json_key(json, "full_name");
-    json_string(json, device->full_name);
+    json_member_string(json, "name", device->name);
+    json_member_string(json, "full_name", device->full_name);
     json_close(json, '}');
 }
 
@@ -70,16 +68,13 @@ static void write_backend(struct json_writer *json, const char *name, const stru
 {
     struct aispipe_error error = {0};
     json_open(json, '{');
-    json_key(json, "backend");
-    json_string(json, name);
-    json_key(json, "devices");
-    json_open(json, '[');
+    json_member_string(json, "backend", name);
+    json_member_open(json, "devices", '[');
     if (backend && backend->list && backend->list(write_device, json, &error))
         absent = error.message;
     json_close(json, ']');
     if (absent) {
-        json_key(json, "absent");
-        json_string(json, absent);
+        json_member_string(json, "absent", absent);
     }
     json_close(json, '}');
 }
@@ -93,8 +88,7 @@ static int write_json(void)
     const char *name;
     json_begin(&json, STDOUT_FILENO);
     json_open(&json, '{');
-    json_key(&json, "backends");
-    json_open(&json, '[');
+    json_member_open(&json, "backends", '[');
     for (size_t i = 0; (backend = aispipe_backend_at(i)); i++)
         write_backend(&json, backend->name, backend, NULL);
     for (size_t i = 0; aispipe_backend_lacking(i, &name, &why); i++)

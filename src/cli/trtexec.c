@@ -151,19 +151,16 @@ static void write_latency(struct json_writer *json, const char *name, const stru
                    {"mean", latency->mean},
                    {"median", latency->median},
                    {latency->percentile_name, latency->percentile}};
-    json_key(json, name);
-    json_open(json, '{');
+    json_member_open(json, name, '{');
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_key(json, members[i].key);
-        json_double(json, members[i].value);
+        json_member_double(json, members[i].key, members[i].value);
     }
     json_close(json, '}');
 }
 
 static void write_words(struct json_writer *json, const char *name, size_t n, const char *const *words)
 {
-    json_key(json, name);
-    json_open(json, '[');
+    json_member_open(json, name, '[');
     for (size_t i = 0; i < n; i++)
         json_string(json, words[i]);
     json_close(json, ']');
@@ -175,16 +172,12 @@ static void write_members(struct json_writer *json, const struct measurement *m,
     while (m->argv[n])
         n++;
     json_open(json, '{');
-    json_key(json, "schema");
-    json_string(json, SCHEMA);
-    json_key(json, "pid");
-    json_uint(json, (uint64_t)getpid());
+    json_member_string(json, "schema", SCHEMA);
+    json_member_uint(json, "pid", (uint64_t)getpid());
     write_words(json, "args", (size_t)argc, (const char *const *)argv);
-    json_key(json, "backend");
-    json_string(json, TRTEXEC_BACKEND);
+    json_member_string(json, "backend", TRTEXEC_BACKEND);
     write_words(json, "command", n, m->argv);
-    json_key(json, "throughput");
-    json_double(json, m->figures.throughput);
+    json_member_double(json, "throughput", m->figures.throughput);
     write_latency(json, "NPU_compute_time", &m->figures.compute);
     write_latency(json, "H2D_latency", &m->figures.h2d);
     write_latency(json, "D2H_latency", &m->figures.d2h);

@@ -65,19 +65,15 @@ static void a_document_is_read_back(void **state)
     struct json_writer *json = malloc(sizeof *json);
     json_begin(json, fd);
     json_open(json, '{');
-    json_key(json, "text \"quoted\" \\ \n\x01 \xc3\xa9");
-    json_string(json, "a\tb \xff\xfe \xe2\x82\xac");
-    json_key(json, "empty");
-    json_open(json, '[');
+    json_member_string(json, "text \"quoted\" \\ \n\x01 \xc3\xa9", "a\tb \xff\xfe \xe2\x82\xac");
+    json_member_open(json, "empty", '[');
     json_close(json, ']');
-    json_key(json, "list");
-    json_open(json, '[');
+    json_member_open(json, "list", '[');
     for (int i = 0; i < 20000; i++) /* more than the buffer holds */
         json_uint(json, (uint64_t)i);
     json_double(json, NAN);
     json_open(json, '{');
-    json_key(json, "x");
-    json_double(json, 0.25);
+    json_member_double(json, "x", 0.25);
     json_close(json, '}');
     json_close(json, ']');
     json_close(json, '}');

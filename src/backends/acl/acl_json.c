@@ -29,16 +29,14 @@ static size_t stem_of(const char *model, const char **stem)
 
 static void member(struct json_writer *json, const char *key, const char *value)
 {
-    json_key(json, key);
-    json_string(json, value);
+    json_member_string(json, key, value);
 }
 
 static void write_profiler(struct json_writer *json, const char *results, const char *model)
 {
     (void)model;
     json_open(json, '{');
-    json_key(json, "profiler");
-    json_open(json, '{');
+    json_member_open(json, "profiler", '{');
     member(json, "switch", "on");
     member(json, "aicpu", "on");
     member(json, "output", results);
@@ -54,12 +52,10 @@ static void write_dump(struct json_writer *json, const char *results, const char
     size_t length = stem_of(model, &stem);
     (void)snprintf(name, sizeof name, "%.*s", (int)length, stem);
     json_open(json, '{');
-    json_key(json, "dump");
-    json_open(json, '{');
+    json_member_open(json, "dump", '{');
     member(json, "dump_path", results);
     member(json, "dump_mode", "all");
-    json_key(json, "dump_list");
-    json_open(json, '[');
+    json_member_open(json, "dump_list", '[');
     json_open(json, '{');
     member(json, "model_name", name);
     json_close(json, '}');
