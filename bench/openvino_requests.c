@@ -10,6 +10,8 @@
  * one execution, the tenth percentile and the median of the rounds, and what making a request takes.
  * docs/decisions/0011-cpu-engine-settings.md draws the conclusion.
  */
+#include "bench.h"
+
 #include "backends/openvino_library.h"
 
 #include <stdio.h>
@@ -138,13 +140,6 @@ static double prepare(struct slots *slots, const ov_model_t *model)
     return took;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void measure(const struct slots *slots, int rounds, double making, bool json)
 {
     static double us[WAYS][MAX_ROUNDS];
@@ -157,13 +152,13 @@ static void measure(const struct slots *slots, int rounds, double making, bool j
         }
     for (int way = 0; way < WAYS; way++) {
         double *all = us[way];
-        qsort(all, (size_t)rounds, sizeof *all, by_value);
+        double median = bench_median(all, (unsigned)rounds); /* sorts */
         if (json)
             printf("{\"bench\": \"openvino_requests\", \"way\": \"%s\", \"slots\": %d, \"p10_us\": %.2f, "
                    "\"median_us\": %.2f}\n",
-                   ways[way].name, slots->n, all[rounds / 10], all[rounds / 2]);
+                   ways[way].name, slots->n, all[rounds / 10], median);
         else
-            printf("%-26s  %8.2f  %8.2f\n", ways[way].name, all[rounds / 10], all[rounds / 2]);
+            printf("%-26s  %8.2f  %8.2f\n", ways[way].name, all[rounds / 10], median);
     }
     printf(json ? "{\"bench\": \"openvino_requests\", \"making_us\": %.2f}\n" : "making a request: %.2f us\n",
            making);

@@ -11,6 +11,8 @@
  * the machine disturb less), the time to compile, and the growth of resident memory.
  * docs/decisions/0003-openvino-streams.md draws the conclusion.
  */
+#include "bench.h"
+
 #include "backends/openvino_library.h"
 
 #include <pthread.h>
@@ -170,19 +172,10 @@ static void measure(const struct openvino_library *ov, struct cell *cell, int th
     cell->cpu[round] = executions ? cpu / (double)executions : 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void print_cell(const struct arrangement *how, int threads, struct cell *cell, int rounds, bool json)
 {
-    qsort(cell->rate, (size_t)rounds, sizeof *cell->rate, by_value);
-    qsort(cell->cpu, (size_t)rounds, sizeof *cell->cpu, by_value);
-    double median = cell->rate[rounds / 2];
-    double cpu_us = cell->cpu[rounds / 2] * 1e6;
+    double median = bench_median(cell->rate, (unsigned)rounds); /* sorts */
+    double cpu_us = bench_median(cell->cpu, (unsigned)rounds) * 1e6;
     if (json)
         printf(
             "{\"threads\": %d, \"arrangement\": \"%s\", \"per_second\": %.2f, \"min\": %.2f, "

@@ -2,7 +2,6 @@
 #include "cli/tune_search.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What a candidate must gain to be worth having, and must still be able to gain to be worth another pair. */
@@ -67,26 +66,10 @@ static enum tune_verdict judge(const struct tune_interval *interval, bool final)
     return TUNE_UNDECIDED;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, size_t n)
-{
-    double sorted[TUNE_PAIRS_MOST];
-    if (!n)
-        return 0;
-    memcpy(sorted, values, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_size);
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
 static void report(const struct search *search, const struct duel *duel, struct tune_trial *trial)
 {
-    trial->rate = median(duel->rate[0], duel->pairs);
-    trial->other = median(duel->rate[1], duel->pairs);
+    trial->rate = tune_median(duel->rate[0], duel->pairs);
+    trial->other = tune_median(duel->rate[1], duel->pairs);
     search->problem->report(search->problem->context, trial);
 }
 

@@ -16,6 +16,16 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double tune_median(const double *values, size_t n)
+{
+    double sorted[TUNE_PAIRS_MOST];
+    if (!n)
+        return 0;
+    memcpy(sorted, values, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_size);
+    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+}
+
 static struct tune_interval around(double mean, double half, size_t n)
 {
     return (struct tune_interval){exp(mean), exp(mean - half), exp(mean + half), n};

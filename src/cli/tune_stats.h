@@ -23,5 +23,7 @@ struct tune_interval {
 
 /** The interval of `n` ratios, 1 to TUNE_PAIRS_MOST, each given as its natural logarithm. */
 struct tune_interval tune_interval_of(const double *log_ratios, size_t n);
+/** Of `n` values, up to TUNE_PAIRS_MOST; 0 of none. */
+double tune_median(const double *values, size_t n);
 
 #endif
