@@ -42,6 +42,23 @@ void bench_arguments(int argc, char **argv, const struct bench_option *options, 
 #define BENCH_ARGUMENTS(argc, argv, options) \
     bench_arguments(argc, argv, options, sizeof(options) / sizeof((options)[0]))
 
+/* Options that many have. */
+#define BENCH_ROUNDS(target, by_default)                                                           \
+    {                                                                                              \
+        .name = "--rounds", .help = "N  (default " by_default ")", .number = (target), .least = 1, \
+        .most = BENCH_MOST_ROUNDS                                                                  \
+    }
+/** See bench_fast_directory. */
+#define BENCH_FAST_DIR(target)                                                                  \
+    {                                                                                           \
+        .name = "--dir", .help = "DIR  where the files are made (default /dev/shm or $TMPDIR)", \
+        .text = (target)                                                                        \
+    }
+#define BENCH_JSON(target)                                                   \
+    {                                                                        \
+        .name = "--json", .help = "one JSON object a line", .flag = (target) \
+    }
+
 /* ---------------------------------------------------------------- files */
 
 enum { BENCH_PATH = 512 };

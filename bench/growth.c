@@ -112,16 +112,10 @@ int main(int argc, char **argv)
     bool json = false;
     const struct bench_option options[] = {
         {.name = "--aispipe", .help = "PATH  the program (default build/aispipe)", .text = &place.aispipe},
-        {.name = "--dir",
-         .help = "DIR  where the files are made (default /dev/shm or $TMPDIR)",
-         .text = &directory},
-        {.name = "--rounds",
-         .help = "N  (default 3)",
-         .number = &rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
+        BENCH_FAST_DIR(&directory),
+        BENCH_ROUNDS(&rounds, "3"),
         {.name = "--million", .help = "1000000 files as well", .flag = &million},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     static struct step steps[STEPS] = {{.files = 1000, .runs = 9},

@@ -199,7 +199,7 @@ int main(int argc, char **argv)
          .least = 0.01,
          .most = 60},
         {.name = "--rounds", .help = "N  in turn", .number = &rounds, .least = 1, .most = BENCH_MOST_ROUNDS},
-        {.name = "--json", .help = "for programs", .flag = &json},
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     char directory[BENCH_PATH];

@@ -384,15 +384,11 @@ int main(int argc, char **argv)
         {.name = "--dir",
          .help = "DIR  where the files are made (default $TMPDIR or /tmp)",
          .text = &settings.directory},
-        {.name = "--rounds",
-         .help = "N  (default 5)",
-         .number = &settings.rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
+        BENCH_ROUNDS(&settings.rounds, "5"),
         {.name = "--drop-caches",
          .help = "drops all caches of the machine, names and inodes as well (root)",
          .flag = &settings.drop_caches},
-        {.name = "--json", .help = "one JSON object a line", .flag = &settings.json},
+        BENCH_JSON(&settings.json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     char root[BENCH_PATH];

@@ -60,15 +60,13 @@ int main(int argc, char **argv)
     bool json = false;
     const struct bench_option options[] = {
         {.name = "--aispipe", .help = "PATH  the program (default build/aispipe)", .text = &aispipe},
-        {.name = "--dir",
-         .help = "DIR  where the files are made (default /dev/shm or $TMPDIR)",
-         .text = &directory},
+        BENCH_FAST_DIR(&directory),
         {.name = "--files",
          .help = "N  of the smallest run (default 2000)",
          .number = &files,
          .least = 1,
          .most = 1e5},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     if (!json)

@@ -258,13 +258,9 @@ int main(int argc, char **argv)
          .number = &batches,
          .least = 1000,
          .most = 1e9},
-        {.name = "--rounds",
-         .help = "N  (default 3)",
-         .number = &rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
+        BENCH_ROUNDS(&rounds, "3"),
         {.name = "--only", .help = "zero or latency  one part", .text = &only},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     char directory[BENCH_PATH];

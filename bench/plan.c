@@ -225,15 +225,9 @@ int main(int argc, char **argv)
         {.name = "--names",
          .help = "KIND  count: img7.npy (default); padded: ILSVRC2012_val_00000007.npy; hash: 16 digits",
          .text = &names.kind},
-        {.name = "--dir",
-         .help = "DIR  where the files are made (default /dev/shm or $TMPDIR)",
-         .text = &directory},
-        {.name = "--rounds",
-         .help = "N  (default 5)",
-         .number = &rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_FAST_DIR(&directory),
+        BENCH_ROUNDS(&rounds, "5"),
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     static double seconds[STEPS][BENCH_MOST_ROUNDS];

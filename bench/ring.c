@@ -417,7 +417,7 @@ static void read_arguments(int argc, char **argv, struct choice *choice)
         {.name = "--fenced",
          .help = "our ring as where the kernel knows no membarrier",
          .flag = &choice->fenced},
-        {.name = "--json", .help = "one JSON object a line", .flag = &choice->json},
+        BENCH_JSON(&choice->json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     unsigned depth = (unsigned)choice->depth;

@@ -210,16 +210,10 @@ int main(int argc, char **argv)
     bool json = false;
     const struct bench_option options[] = {
         {.name = "--aispipe", .help = "PATH  the program (default build/aispipe)", .text = &aispipe},
-        {.name = "--dir",
-         .help = "DIR  where the files are made (default /dev/shm or $TMPDIR)",
-         .text = &directory},
+        BENCH_FAST_DIR(&directory),
         {.name = "--files", .help = "N  (default 50000)", .number = &files, .least = 1, .most = 5e6},
-        {.name = "--rounds",
-         .help = "N  (default 5)",
-         .number = &rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
-        {.name = "--json", .help = "one JSON object", .flag = &json},
+        BENCH_ROUNDS(&rounds, "5"),
+        BENCH_JSON(&json),
     };
     struct command extra = {.argc = 0};
     argc = take_extra(argc, argv, &extra);

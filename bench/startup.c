@@ -142,7 +142,7 @@ int main(int argc, char **argv)
          .number = &idle,
          .least = 0.1,
          .most = 60},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     part_start(aispipe, (unsigned)starts, json);

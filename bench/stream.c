@@ -141,12 +141,8 @@ int main(int argc, char **argv)
     bool json = false;
     const struct bench_option options[] = {
         {.name = "--items", .help = "N  (default 20000)", .number = &items, .least = 100, .most = 1e6},
-        {.name = "--rounds",
-         .help = "N  (default 5)",
-         .number = &rounds,
-         .least = 1,
-         .most = BENCH_MOST_ROUNDS},
-        {.name = "--json", .help = "one JSON object a line", .flag = &json},
+        BENCH_ROUNDS(&rounds, "5"),
+        BENCH_JSON(&json),
     };
     BENCH_ARGUMENTS(argc, argv, options);
     static char data[1000000][ITEM];
