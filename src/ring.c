@@ -172,8 +172,11 @@ static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bel
 /* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
  * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
 enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
-/* A yield that returns sooner has found nobody else who wants this core. */
-enum { YIELD_NS = 1500, MOST_VAIN_YIELDS = 2 };
+/* A yield that returns sooner has found nobody else who wants this core. Going on with such is spinning that
+ * harms nobody; it is limited by time, because a yield takes 160 ns on one machine and 600 on another. */
+enum { YIELD_NS = 1500, LEAST_VAIN_NS = 1000, MOST_VAIN_NS = 20000 };
+/* A sleep that was shorter than what it costs: it would have been better to go on without. */
+enum { SHORT_SLEEP_NS = 50000 };
 /* A yield that takes longer has let strangers run, or work that takes its time, such as the model's: a
  * sleeper would have been woken sooner. Then we do without for some time. The same for all yields together:
  * after so long a wake-up costs little beside what was waited for. */
@@ -226,25 +229,40 @@ static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, 
     unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
     uint64_t before = clock_ns();
     uint64_t end = before + LONG_YIELD_NS;
-    for (unsigned turn = 0, vain = 0; turn < turns && vain < MOST_VAIN_YIELDS && before < end; turn++) {
+    unsigned vain_ns = atomic_load_explicit(&gate->vain_ns, memory_order_relaxed);
+    uint64_t vain = 0;
+    for (unsigned turn = 0; turn < turns && vain < vain_ns && before < end;) {
         (void)sched_yield();
         uint64_t after = clock_ns();
         bool quick = after - before < YIELD_NS;
         if (after - before > LONG_YIELD_NS)
             atomic_store_explicit(&gate->yieldless, YIELDLESS_WAITS, memory_order_relaxed);
+        vain = quick ? vain + (after - before) : 0;
+        turn += !quick;
         before = after;
-        if (!attempt(ring, push, item)) {
-            vain = quick ? vain + 1 : 0;
+        if (!attempt(ring, push, item))
             continue;
-        }
         if (quick) /* the other side runs on a core of its own: spinning a little longer would have done */
             adapt(&gate->spin, most_spin, true, LEAST_SPIN, most_spin);
         else
             adapt(&gate->yields, turns, true, LEAST_YIELDS, MOST_YIELDS);
         return true;
     }
-    adapt(&gate->yields, turns, false, LEAST_YIELDS, MOST_YIELDS);
+    if (vain >= vain_ns)
+        adapt(&gate->vain_ns, vain_ns, false, LEAST_VAIN_NS, MOST_VAIN_NS);
+    else
+        adapt(&gate->yields, turns, false, LEAST_YIELDS, MOST_YIELDS);
     return false;
+}
+
+/* Yields that are done less and less, because they do not help while the other side sleeps as well, would
+ * never be done more again: two ends would go on waking each other for ever. */
+static void more_patience(struct ring_gate *gate)
+{
+    adapt(&gate->vain_ns, atomic_load_explicit(&gate->vain_ns, memory_order_relaxed), true, LEAST_VAIN_NS,
+          MOST_VAIN_NS);
+    adapt(&gate->yields, atomic_load_explicit(&gate->yields, memory_order_relaxed), true, LEAST_YIELDS,
+          MOST_YIELDS);
 }
 
 /* Nap, and park if the nap brought nothing. */
@@ -285,7 +303,10 @@ static inline __attribute__((always_inline)) int keep_trying(struct ring *ring, 
             return AISPIPE_CLOSED;
         if (is_over(wait))
             return AISPIPE_TIMEOUT;
+        uint64_t begin = clock_ns();
         gate_rest(ring, gate, wait);
+        if (wait->spin && clock_ns() - begin < SHORT_SLEEP_NS)
+            more_patience(gate);
     }
 }
 
@@ -309,6 +330,7 @@ static void gate_init(struct ring_gate *gate, bool always_look)
     atomic_init(&gate->nap_need, 0);
     atomic_init(&gate->spin, UINT32_MAX);
     atomic_init(&gate->yields, FIRST_YIELDS);
+    atomic_init(&gate->vain_ns, MOST_VAIN_NS);
     atomic_init(&gate->yieldless, 0);
 }
 

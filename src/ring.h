@@ -73,6 +73,7 @@ struct ring_gate {
      * because they change while others look whether somebody sleeps. */
     _Alignas(RING_CACHE_LINE) _Atomic uint32_t spin;
     _Atomic uint32_t yields;
+    _Atomic uint32_t vain_ns;   /**< how long to yield where nobody else wants the core */
     _Atomic uint32_t yieldless; /**< waits that are still to do without */
 };
 
