@@ -268,9 +268,8 @@ static int write_members(struct json_writer *json, const struct aispipe_summary 
     json_member_string(json, "schema", AISPIPE_SUMMARY_SCHEMA);
     json_member_uint(json, "pid", (uint64_t)getpid());
     write_args(json, argc, argv);
-    if (summary->config) {
+    if (summary->config)
         json_member_string(json, "config", summary->config);
-    }
     json_member_double(json, "throughput", summary->throughput);
     write_latency(json, "NPU_compute_time", &summary->compute);
     write_latency(json, "H2D_latency", &summary->h2d);

@@ -79,7 +79,8 @@ def run(command, limit):
 
 def aispipe(track, results):
     _, whole = run([track.aispipe, "--model", track.model, "--input", track.inputs, "--output", results.parent,
-                    "--output_dirname", results.name, "--threads", track.threads, "--progress", "never", *track.options], track.limit)
+                    "--output_dirname", results.name, "--threads", track.threads, "--progress", "never", *track.options],
+                   track.limit)
     summary = results.parent / f"{results.name}_summary.json"
     rate = json.loads(summary.read_text())["pipeline"]["samples_per_second"]
     summary.unlink()

@@ -204,9 +204,8 @@ static void describe(struct json_writer *json, const char *file, const struct ai
     const char *const members[][2] = {
         {"file", file}, {"name", desc->name}, {"op", op}, {"dtype", aispipe_dtype_name(desc->dtype)}};
     json_open(json, '{');
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         json_member_string(json, members[i][0], members[i][1]);
-    }
     json_member_open(json, "shape", '[');
     for (int i = 0; i < desc->rank; i++)
         json_uint(json, (uint64_t)desc->dims[i]);

@@ -158,16 +158,6 @@ struct profile_view {
     const char *device;
 };
 
-static void member(struct json_writer *json, const char *key, const char *text)
-{
-    json_member_string(json, key, text);
-}
-
-static void number(struct json_writer *json, const char *key, double value)
-{
-    json_member_double(json, key, value);
-}
-
 static const char *status_name(int status)
 {
     return status == EXECUTED ? "executed" : status == OPTIMIZED_OUT ? "optimised out" : "not run";
@@ -190,13 +180,13 @@ static void write_layer(struct json_writer *json, const struct profile_view *vie
                         const struct openvino_layer *layer, double total)
 {
     json_open(json, '{');
-    member(json, "name", layer->name);
-    member(json, "type", layer->type);
-    member(json, "kernel", layer->kernel);
-    member(json, "status", status_name(layer->status));
-    number(json, "mean_ms", mean_us(view, layer->real_us) / 1e3);
-    number(json, "cpu_mean_ms", mean_us(view, layer->cpu_us) / 1e3);
-    number(json, "share", total > 0 ? layer->real_us / total : 0);
+    json_member_string(json, "name", layer->name);
+    json_member_string(json, "type", layer->type);
+    json_member_string(json, "kernel", layer->kernel);
+    json_member_string(json, "status", status_name(layer->status));
+    json_member_double(json, "mean_ms", mean_us(view, layer->real_us) / 1e3);
+    json_member_double(json, "cpu_mean_ms", mean_us(view, layer->cpu_us) / 1e3);
+    json_member_double(json, "share", total > 0 ? layer->real_us / total : 0);
     json_close(json, '}');
 }
 
@@ -205,14 +195,14 @@ static void write_layers(struct json_writer *json, const struct profile_view *vi
     const struct openvino_profile *profile = view->profile;
     double total = total_us(profile);
     json_open(json, '{');
-    member(json, "schema", "aispipe-profile-1");
-    member(json, "model", view->model);
-    member(json, "device", view->device);
+    json_member_string(json, "schema", "aispipe-profile-1");
+    json_member_string(json, "model", view->model);
+    json_member_string(json, "device", view->device);
     json_member_uint(json, "executions", profile->executions);
     json_member_uint(json, "compute_threads", profile->threads);
-    member(json, "means_of",
-           profile->with_warmup ? "all executions and the warm-up" : "the timed executions");
-    number(json, "layers_mean_ms", mean_us(view, total) / 1e3);
+    json_member_string(json, "means_of",
+                       profile->with_warmup ? "all executions and the warm-up" : "the timed executions");
+    json_member_double(json, "layers_mean_ms", mean_us(view, total) / 1e3);
     json_member_open(json, "layers", '[');
     for (size_t i = 0; i < profile->n; i++)
         write_layer(json, view, &profile->layers[i], total);
@@ -223,12 +213,12 @@ static void write_layers(struct json_writer *json, const struct profile_view *vi
 static void write_name(struct json_writer *json, const char *what, const char *name)
 {
     json_open(json, '{');
-    member(json, "ph", "M");
-    member(json, "name", what);
+    json_member_string(json, "ph", "M");
+    json_member_string(json, "name", what);
     json_member_uint(json, "pid", 1);
     json_member_uint(json, "tid", 1);
     json_member_open(json, "args", '{');
-    member(json, "name", name);
+    json_member_string(json, "name", name);
     json_close(json, '}');
     json_close(json, '}');
 }
@@ -237,17 +227,17 @@ static void write_event(struct json_writer *json, const struct profile_view *vie
                         const struct openvino_layer *layer, double start_us)
 {
     json_open(json, '{');
-    member(json, "ph", "X");
-    member(json, "name", layer->name);
-    member(json, "cat", layer->type);
+    json_member_string(json, "ph", "X");
+    json_member_string(json, "name", layer->name);
+    json_member_string(json, "cat", layer->type);
     json_member_uint(json, "pid", 1);
     json_member_uint(json, "tid", 1);
-    number(json, "ts", start_us);
-    number(json, "dur", mean_us(view, layer->real_us));
+    json_member_double(json, "ts", start_us);
+    json_member_double(json, "dur", mean_us(view, layer->real_us));
     json_member_open(json, "args", '{');
-    member(json, "type", layer->type);
-    member(json, "kernel", layer->kernel);
-    number(json, "cpu_us", mean_us(view, layer->cpu_us));
+    json_member_string(json, "type", layer->type);
+    json_member_string(json, "kernel", layer->kernel);
+    json_member_double(json, "cpu_us", mean_us(view, layer->cpu_us));
     json_close(json, '}');
     json_close(json, '}');
 }
@@ -258,7 +248,7 @@ static void write_trace(struct json_writer *json, const struct profile_view *vie
     const struct openvino_profile *profile = view->profile;
     double at = 0;
     json_open(json, '{');
-    member(json, "displayTimeUnit", "ms");
+    json_member_string(json, "displayTimeUnit", "ms");
     json_member_open(json, "traceEvents", '[');
     write_name(json, "process_name", view->model);
     write_name(json, "thread_name", "mean execution");

@@ -27,20 +27,15 @@ static size_t stem_of(const char *model, const char **stem)
 
 /* ---------------------------------------------------------------- write */
 
-static void member(struct json_writer *json, const char *key, const char *value)
-{
-    json_member_string(json, key, value);
-}
-
 static void write_profiler(struct json_writer *json, const char *results, const char *model)
 {
     (void)model;
     json_open(json, '{');
     json_member_open(json, "profiler", '{');
-    member(json, "switch", "on");
-    member(json, "aicpu", "on");
-    member(json, "output", results);
-    member(json, "aic_metrics", "");
+    json_member_string(json, "switch", "on");
+    json_member_string(json, "aicpu", "on");
+    json_member_string(json, "output", results);
+    json_member_string(json, "aic_metrics", "");
     json_close(json, '}');
     json_close(json, '}');
 }
@@ -53,11 +48,11 @@ static void write_dump(struct json_writer *json, const char *results, const char
     (void)snprintf(name, sizeof name, "%.*s", (int)length, stem);
     json_open(json, '{');
     json_member_open(json, "dump", '{');
-    member(json, "dump_path", results);
-    member(json, "dump_mode", "all");
+    json_member_string(json, "dump_path", results);
+    json_member_string(json, "dump_mode", "all");
     json_member_open(json, "dump_list", '[');
     json_open(json, '{');
-    member(json, "model_name", name);
+    json_member_string(json, "model_name", name);
     json_close(json, '}');
     json_close(json, ']');
     json_close(json, '}');
