@@ -171,7 +171,7 @@ static void gate_sleep(const struct ring *ring, struct ring_gate *gate, enum bel
 
 /* How patiently one side of a ring spins and yields: what has not helped is done less, what has helped more.
  * Threads of one side share the figures, and may overwrite each other's: they are only guesses. */
-enum { LEAST_SPIN = 7, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
+enum { LEAST_SPIN = 7, MOST_PAUSE = 64, LEAST_YIELDS = 2, FIRST_YIELDS = 8, MOST_YIELDS = 16 };
 /* A yield that returns sooner has found nobody else who wants this core. Going on with such is spinning that
  * harms nobody; it is limited by time, because a yield takes 160 ns on one machine and 600 on another. */
 enum { YIELD_NS = 1500, LEAST_VAIN_NS = 1000, MOST_VAIN_NS = 20000 };
@@ -179,8 +179,9 @@ enum { YIELD_NS = 1500, LEAST_VAIN_NS = 1000, MOST_VAIN_NS = 20000 };
 enum { SHORT_SLEEP_NS = 50000 };
 /* A yield that takes longer has let strangers run, or work that takes its time, such as the model's: a
  * sleeper would have been woken sooner. Then we do without for some time. The same for all yields together:
- * after so long a wake-up costs little beside what was waited for. */
-enum { LONG_YIELD_NS = 100000, YIELDLESS_WAITS = 64 };
+ * after so long a wake-up costs little beside what was waited for. But where others of the same side have
+ * meanwhile passed items so quickly, nobody has waited for us: to be woken for one takes longer. */
+enum { LONG_YIELD_NS = 100000, YIELDLESS_WAITS = 64, QUICK_ITEM_NS = 1000 };
 
 static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned least, unsigned most)
 {
@@ -188,6 +189,19 @@ static void adapt(_Atomic uint32_t *figure, unsigned now, bool helped, unsigned 
     next = next > most ? most : next < least ? least : next;
     if (next != now)
         atomic_store_explicit(figure, next, memory_order_relaxed);
+}
+
+/* How many have passed this side of the ring, ever; the producers' count may lag. */
+static inline uint64_t passed_by(const struct ring *ring, bool push)
+{
+    return atomic_load_explicit(push ? &ring->tail : &ring->head, memory_order_relaxed);
+}
+
+/* How many items or places are worth waking somebody. */
+static inline unsigned gathered(const struct ring *ring, const struct ring_wait *wait)
+{
+    unsigned most = ring_capacity(ring) / 2;
+    return wait->wake_batch < most ? wait->wake_batch : most;
 }
 
 /* `push` is a constant wherever this is called. */
@@ -198,14 +212,34 @@ static inline __attribute__((always_inline)) bool attempt(struct ring *ring, boo
     return !ring_is_closed(ring) && ring_try_push(ring, *item);
 }
 
+/* Before the first look. Consumers may have nothing else to do: they look at once. Producers are in no hurry,
+ * because a full ring is enough work for the other side, and each look takes the line of head away from those
+ * who do it. So their pause grows as long as fewer than `need` have passed between two waits. */
+static unsigned first_pause(const struct ring *ring, struct ring_gate *gate, unsigned need)
+{
+    if (gate != &ring->room)
+        return 1;
+    uint64_t position = passed_by(ring, true);
+    uint64_t passed = position - atomic_load_explicit(&gate->waited_at, memory_order_relaxed);
+    atomic_store_explicit(&gate->waited_at, position, memory_order_relaxed);
+    unsigned pause = atomic_load_explicit(&gate->pause, memory_order_relaxed);
+    if (passed < need || passed > 2 * need)
+        adapt(&gate->pause, pause, passed < need, 1, MOST_PAUSE);
+    return pause;
+}
+
 /* Ever longer pauses: looking takes the cache line away from the side that is to change it, and what has
  * gathered meanwhile is had for one transfer of the line. */
-static inline __attribute__((always_inline)) bool gate_spin(struct ring *ring, struct ring_gate *gate,
-                                                            bool push, uint32_t *item, unsigned most)
+static inline __attribute__((always_inline)) bool
+gate_spin(struct ring *ring, struct ring_gate *gate, bool push, uint32_t *item, const struct ring_wait *wait)
 {
+    unsigned most = wait->spin;
     unsigned patience = atomic_load_explicit(&gate->spin, memory_order_relaxed);
     unsigned turns = patience < most ? patience : most;
-    for (unsigned turn = 0, pause = 1; turn < turns; turn += pause, pause *= 2) {
+    unsigned pause = first_pause(ring, gate, gathered(ring, wait));
+    if (pause > turns)
+        pause = turns;
+    for (unsigned turn = 0; turn < turns; turn += pause, pause *= 2) {
         for (unsigned i = 0; i < pause; i++)
             caa_cpu_relax();
         if (attempt(ring, push, item)) {
@@ -215,6 +249,11 @@ static inline __attribute__((always_inline)) bool gate_spin(struct ring *ring, s
     }
     adapt(&gate->spin, turns, false, LEAST_SPIN, most);
     return false;
+}
+
+static inline bool was_too_long(uint64_t yield_ns, uint64_t passed)
+{
+    return yield_ns > LONG_YIELD_NS && passed * QUICK_ITEM_NS < yield_ns;
 }
 
 /* Lets others have the core, as long as there are others: the one that is waited for may be among them. */
@@ -227,6 +266,7 @@ static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, 
         return false;
     }
     unsigned turns = atomic_load_explicit(&gate->yields, memory_order_relaxed);
+    uint64_t passed = passed_by(ring, push);
     uint64_t before = clock_ns();
     uint64_t end = before + LONG_YIELD_NS;
     unsigned vain_ns = atomic_load_explicit(&gate->vain_ns, memory_order_relaxed);
@@ -235,7 +275,7 @@ static inline __attribute__((always_inline)) bool gate_yield(struct ring *ring, 
         (void)sched_yield();
         uint64_t after = clock_ns();
         bool quick = after - before < YIELD_NS;
-        if (after - before > LONG_YIELD_NS)
+        if (was_too_long(after - before, passed_by(ring, push) - passed))
             atomic_store_explicit(&gate->yieldless, YIELDLESS_WAITS, memory_order_relaxed);
         vain = quick ? vain + (after - before) : 0;
         turn += !quick;
@@ -268,8 +308,7 @@ static void more_patience(struct ring_gate *gate)
 /* Nap, and park if the nap brought nothing. */
 static void gate_rest(const struct ring *ring, struct ring_gate *gate, const struct ring_wait *wait)
 {
-    unsigned most = ring_capacity(ring) / 2;
-    unsigned need = wait->wake_batch < most ? wait->wake_batch : most;
+    unsigned need = gathered(ring, wait);
     if (need > 1) {
         atomic_store_explicit(&gate->nap_need, need, memory_order_relaxed);
         uint64_t end = clock_ns() + wait->nap_ns;
@@ -293,7 +332,7 @@ static inline __attribute__((always_inline)) int keep_trying(struct ring *ring, 
 {
     for (;;) {
         if (wait->spin &&
-            (gate_spin(ring, gate, push, item, wait->spin) || gate_yield(ring, gate, push, item, wait->spin)))
+            (gate_spin(ring, gate, push, item, wait) || gate_yield(ring, gate, push, item, wait->spin)))
             return 0;
         /* Read before the attempt: items pushed before the close must still be found. */
         bool closed = ring_is_closed(ring);
@@ -329,6 +368,8 @@ static void gate_init(struct ring_gate *gate, bool always_look)
     atomic_init(&gate->permits[PARK], 0);
     atomic_init(&gate->nap_need, 0);
     atomic_init(&gate->spin, UINT32_MAX);
+    atomic_init(&gate->pause, 1);
+    atomic_init(&gate->waited_at, 0);
     atomic_init(&gate->yields, FIRST_YIELDS);
     atomic_init(&gate->vain_ns, MOST_VAIN_NS);
     atomic_init(&gate->yieldless, 0);

@@ -22,6 +22,7 @@
  * How waiting works. A side that finds nothing to do spins a little, then yields the core as long as others
  * want it, then naps: it asks to be woken when `wake_batch` items (or free places) have gathered, but sleeps
  * no longer than `nap_ns`. If the nap ends and there is still nothing, it parks until the next single item.
+ * Who spins for room lets about `wake_batch` places gather as well: the other side has a ringful to do.
  * So threads that share a core hand over without a wake-up, a busy pipeline pays one wake-up for many
  * batches, a slow one is woken for each batch at once, and an idle one costs nothing. Each kind of sleep has
  * a bell of its own: a counting semaphore whose waker takes the sleeper off the list before it wakes it, so
@@ -72,6 +73,8 @@ struct ring_gate {
     /* Guesses of those who wait: how long it pays to spin, how often to yield. On a line of their own,
      * because they change while others look whether somebody sleeps. */
     _Alignas(RING_CACHE_LINE) _Atomic uint32_t spin;
+    _Atomic uint32_t pause;     /**< before the first look for room */
+    _Atomic uint64_t waited_at; /**< where tail was when somebody waited for room last */
     _Atomic uint32_t yields;
     _Atomic uint32_t vain_ns;   /**< how long to yield where nobody else wants the core */
     _Atomic uint32_t yieldless; /**< waits that are still to do without */
