@@ -22,11 +22,11 @@
  * How waiting works. A side that finds nothing to do spins a little, then yields the core as long as others
  * want it, then naps: it asks to be woken when `wake_batch` items (or free places) have gathered, but sleeps
  * no longer than `nap_ns`. If the nap ends and there is still nothing, it parks until the next single item.
- * Who spins for room lets about `wake_batch` places gather as well: the other side has a ringful to do.
  * So threads that share a core hand over without a wake-up, a busy pipeline pays one wake-up for many
- * batches, a slow one is woken for each batch at once, and an idle one costs nothing. Each kind of sleep has
- * a bell of its own: a counting semaphore whose waker takes the sleeper off the list before it wakes it, so
- * that one sleeper is never woken twice.
+ * batches, a slow one is woken for each batch at once, and an idle one costs nothing. Who waits for
+ * room is in no hurry, because the other side has a ringful to do: its spinning lets about `wake_batch`
+ * places gather before it looks. Each kind of sleep has a bell of its own: a counting semaphore whose waker
+ * takes the sleeper off the list before it wakes it, so that one sleeper is never woken twice.
  *
  * Who pays for it. The waker must not overlook a sleeper who has just registered, nor the sleeper what the
  * waker has just changed. Usually that takes a full fence on both sides. Here the sleeper has the kernel make
