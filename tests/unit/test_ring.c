@@ -333,6 +333,49 @@ static void nap_ends_by_itself(void **state)
     ring_free(ring);
 }
 
+/* Its deadline is long over: one wait each. */
+static const struct ring_wait one_wait = {.spin = 200, .wake_batch = 4, .nap_ns = 1000000, .deadline_ns = 1};
+
+static void push_in_vain(struct ring *ring, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        assert_int_equal(ring_push(ring, 0, &one_wait), AISPIPE_TIMEOUT);
+}
+
+static void pass(struct ring *ring, unsigned times)
+{
+    uint32_t item;
+    for (unsigned i = 0; i < times; i++) {
+        assert_true(ring_try_pop(ring, &item));
+        assert_true(ring_try_push(ring, 0));
+    }
+}
+
+/* What is awaited is a batch of places: fewer between two waits make the pause longer, many make it shorter.
+ */
+static void producers_learn_when_to_look(void **state)
+{
+    (void)state;
+    struct ring *ring = ring_create(16, 0);
+    uint32_t item;
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(ring_pop(ring, &item, &one_wait), AISPIPE_TIMEOUT);
+    assert_int_equal(ring->items.pause, 1); /* consumers look at once */
+    while (ring_try_push(ring, 0))
+        ;
+    push_in_vain(ring, 3);
+    assert_int_equal(ring->room.pause, 4);
+    pass(ring, 6);
+    push_in_vain(ring, 1);
+    assert_int_equal(ring->room.pause, 4);
+    pass(ring, 9);
+    push_in_vain(ring, 1);
+    assert_int_equal(ring->room.pause, 2);
+    push_in_vain(ring, 20);
+    assert_int_equal(ring->room.pause, 64);
+    ring_free(ring);
+}
+
 static void deadlines_end_every_kind_of_wait(void **state)
 {
     (void)state;
@@ -462,6 +505,7 @@ int main(void)
         cmocka_unit_test(many_to_many),
         cmocka_unit_test(close_wakes_sleepers),
         cmocka_unit_test(nap_ends_by_itself),
+        cmocka_unit_test(producers_learn_when_to_look),
         cmocka_unit_test(deadlines_end_every_kind_of_wait),
         cmocka_unit_test(works_where_membarrier_is_refused),
         cmocka_unit_test(parked_consumer_wakes_for_one),
