@@ -215,7 +215,7 @@ static inline __attribute__((always_inline)) bool attempt(struct ring *ring, boo
 /* Before the first look. Consumers may have nothing else to do: they look at once. Producers are in no hurry,
  * because a full ring is enough work for the other side, and each look takes the line of head away from those
  * who do it. So their pause grows as long as fewer than `need` have passed between two waits. */
-static unsigned first_pause(const struct ring *ring, struct ring_gate *gate, unsigned need)
+static unsigned first_pause(const struct ring *ring, struct ring_gate *gate, uint64_t need)
 {
     if (gate != &ring->room)
         return 1;
