@@ -212,13 +212,11 @@ static inline __attribute__((always_inline)) bool attempt(struct ring *ring, boo
     return !ring_is_closed(ring) && ring_try_push(ring, *item);
 }
 
-/* Before the first look. Consumers may have nothing else to do: they look at once. Producers are in no hurry,
- * because a full ring is enough work for the other side, and each look takes the line of head away from those
- * who do it. So their pause grows as long as fewer than `need` have passed between two waits. */
-static unsigned first_pause(const struct ring *ring, struct ring_gate *gate, uint64_t need)
+/* Before the first look for room. Producers are in no hurry, because a full ring is enough work for the other
+ * side, and each look takes the line of head away from those who do it. So the pause grows as long as fewer
+ * than `need` have passed between two waits. */
+static unsigned room_pause(const struct ring *ring, struct ring_gate *gate, uint64_t need)
 {
-    if (gate != &ring->room)
-        return 1;
     uint64_t position = passed_by(ring, true);
     uint64_t passed = position - atomic_load_explicit(&gate->waited_at, memory_order_relaxed);
     atomic_store_explicit(&gate->waited_at, position, memory_order_relaxed);
@@ -236,7 +234,8 @@ gate_spin(struct ring *ring, struct ring_gate *gate, bool push, uint32_t *item, 
     unsigned most = wait->spin;
     unsigned patience = atomic_load_explicit(&gate->spin, memory_order_relaxed);
     unsigned turns = patience < most ? patience : most;
-    unsigned pause = first_pause(ring, gate, gathered(ring, wait));
+    /* Consumers may have nothing else to do: they look at once. */
+    unsigned pause = push ? room_pause(ring, gate, gathered(ring, wait)) : 1;
     if (pause > turns)
         pause = turns;
     for (unsigned turn = 0; turn < turns; turn += pause, pause *= 2) {
